@@ -1,0 +1,11 @@
+//! The vocabulary and the contracts of doer: what every other crate speaks, and nothing that runs.
+//!
+//! This crate knows neither HTTP nor WebAssembly nor any database.
+
+pub mod auth;
+pub mod fault;
+pub mod id;
+pub mod limits;
+pub mod service;
+pub mod tier;
+pub mod time;

@@ -1,0 +1,207 @@
+//! What the sandbox and the JavaScript runtime inside it say to each other.
+//!
+//! The host writes one message, calls one export, and reads one [`Step`] back:
+//!
+//! | export     | message      | meaning                                                         |
+//! |------------|--------------|-----------------------------------------------------------------|
+//! | `boot`     | none         | bring the engine and the web platform up; once, for the base image |
+//! | `evaluate` | [`Evaluate`] | compile and run a program's top level                           |
+//! | `invoke`   | [`Invoke`]   | call what the program offers                                    |
+//! | `resume`   | none         | run what has become due since the last step                     |
+//!
+//! Console output does not wait for a step: it leaves through the `log` import as it happens, so it
+//! survives whatever ends the run. Messages are [postcard](https://postcard.jamesmunns.com).
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+extern crate alloc;
+use alloc::{string::String, vec::Vec};
+
+/// A program to evaluate. Evaluating runs its top level, where there is no I/O, no randomness and a
+/// clock that stands still.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluate {
+    /// The code itself.
+    pub program: Program,
+    /// What the code gets to see.
+    pub surface: Surface,
+}
+
+/// The two shapes in which code arrives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Program {
+    /// One text, whose form the guest finds out: body of an async function, arrow function or module.
+    Text(Source),
+    /// ES modules that import each other by name.
+    Modules {
+        /// The key of the module to start with.
+        main: String,
+        /// All modules.
+        modules: Vec<Module>,
+    },
+}
+
+/// JavaScript text and, where it was compiled from something else, the way back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// JavaScript.
+    pub code: String,
+    /// The `mappings` field of a source map (version 3) that leads back to the user's own text.
+    pub mappings: Option<String>,
+}
+
+/// One named module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Module {
+    /// The name that others import it by.
+    pub name: String,
+    /// Its content.
+    pub body: ModuleBody,
+}
+
+/// What a module may consist of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ModuleBody {
+    /// An ES module.
+    Js(Source),
+    /// A CommonJS module; its `module.exports` is the default export.
+    Cjs(Source),
+    /// JSON text; its value is the default export.
+    Json(String),
+    /// Text; a string is the default export.
+    Text(String),
+    /// Bytes; an `ArrayBuffer` is the default export.
+    Data(Vec<u8>),
+}
+
+/// What a program gets to see beside the language and the web platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Surface {
+    /// `input`, `env`, `ctx`, `request`.
+    Full,
+    /// `input` only: no bindings, no context, no network.
+    Pure,
+}
+
+/// A call of what the evaluated program offers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invoke {
+    /// JSON text of `input`; `undefined` where absent.
+    pub input: Option<String>,
+    /// JSON text of the read-only `ctx`.
+    pub context: String,
+    /// Seeds `Math.random`.
+    pub seed: u64,
+}
+
+/// Where the guest stands when it gives control back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// Booted, or evaluated and at rest: the heap may be kept as an image.
+    Ready,
+    /// The invocation has finished, `waitUntil` included.
+    Done(Answer),
+    /// The code threw, or could not be evaluated.
+    Failed(Exception),
+    /// Nothing to do until then.
+    Waiting {
+        /// Microseconds until a timer is due.
+        wake_after_us: u64,
+    },
+}
+
+/// What an invocation returned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// JSON text.
+    pub result: String,
+    /// Where the result was the body of a `Response`.
+    pub response: Option<ResponseHead>,
+}
+
+/// Status and headers of a `Response` that became a result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResponseHead {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case; a name may come more than once (`set-cookie`).
+    pub headers: Vec<(String, String)>,
+}
+
+/// Something that was thrown.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Exception {
+    /// The error's `name`; `Error` where something else was thrown.
+    pub name: String,
+    /// The error's `message`, or the thrown value as a string.
+    pub message: String,
+    /// Frames in the user's own lines and columns.
+    pub stack: Option<String>,
+    /// Line, counted from 1.
+    pub line: Option<u32>,
+    /// Column, counted from 1.
+    pub column: Option<u32>,
+    /// The text was refused by the parser; nothing has run.
+    pub syntax: bool,
+}
+
+/// How a console call was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Level {
+    /// `console.debug`
+    Debug = 0,
+    /// `console.log`
+    Log = 1,
+    /// `console.info`
+    Info = 2,
+    /// `console.warn`
+    Warn = 3,
+    /// `console.error`
+    Error = 4,
+}
+
+impl Level {
+    /// The level that a number stands for; an unknown one counts as `log`.
+    pub fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Debug,
+            2 => Self::Info,
+            3 => Self::Warn,
+            4 => Self::Error,
+            _ => Self::Log,
+        }
+    }
+}
+
+/// A message that its receiver could not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed(pub String);
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "malformed message: {}", self.0)
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// A message as bytes.
+///
+/// # Panics
+/// Never: every type here is a plain value, and the buffer grows.
+pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
+    postcard::to_allocvec(message).expect("plain values always encode")
+}
+
+/// A message from bytes.
+///
+/// # Errors
+/// [`Malformed`] where the bytes are not that message, or more than it.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((message, [])) => Ok(message),
+        Ok((_, rest)) => Err(Malformed(alloc::format!("{} bytes too many", rest.len()))),
+        Err(error) => Err(Malformed(alloc::format!("{error}"))),
+    }
+}

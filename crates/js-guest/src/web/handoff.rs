@@ -1,0 +1,101 @@
+//! What the invoker needs from the platform, whatever user code did to the global object.
+//!
+//! The scripts leave a few functions here at boot. They look at `#private` fields, which user code can
+//! neither forge nor replace.
+
+use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value};
+
+use super::{bytes, text::Text};
+
+/// Functions of the platform's scripts, kept out of JavaScript's reach.
+struct Handoff<'js> {
+    is_response: Function<'js>,
+    take_response: Function<'js>,
+    new_request: Function<'js>,
+}
+
+#[expect(unsafe_code, reason = "the lifetime of the type is that of the values in it")]
+unsafe impl<'js> JsLifetime<'js> for Handoff<'js> {
+    type Changed<'to> = Handoff<'to>;
+}
+
+/// A `Response` that left JavaScript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenResponse {
+    /// HTTP status; 0 for `Response.error()`.
+    pub status: u16,
+    /// Names in lower case, in the order they were added; `set-cookie` may come more than once. Values
+    /// are byte strings: each `char` stands for one byte.
+    pub headers: Vec<(String, String)>,
+    /// The whole body; `None` where the response has none, which is not the same as an empty one.
+    pub body: Option<Vec<u8>>,
+    /// The value of the `content-type` header.
+    pub content_type: Option<String>,
+}
+
+/// Keeps what the scripts have left in `native`.
+pub fn keep(ctx: &Ctx<'_>, native: &Object<'_>) -> Result<()> {
+    let native = native.clone();
+    let handoff = Handoff {
+        is_response: native.get("isResponse")?,
+        take_response: native.get("takeResponse")?,
+        new_request: native.get("newRequest")?,
+    };
+    ctx.store_userdata(handoff).map(|_| ()).map_err(|_| Error::Unknown)
+}
+
+/// Says whether `value` was made by the platform's own `Response`, or by a class that extends it.
+pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
+    let Ok(function) = function(ctx, |handoff| handoff.is_response.clone()) else { return false };
+    value.is_object() && function.call::<_, bool>((value.clone(),)).unwrap_or(false)
+}
+
+/// Takes status, headers and body out of a response, whose body counts as used from then on.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where `value` is no response, or its body was used before.
+pub fn take_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<TakenResponse> {
+    let parts: Array<'js> = function(ctx, |handoff| handoff.take_response.clone())?.call((value,))?;
+    let headers = pairs(&parts.get(1)?)?;
+    let content_type = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.clone());
+    Ok(TakenResponse { status: parts.get(0)?, headers, body: body_bytes(&parts.get(2)?)?, content_type })
+}
+
+/// A `Request` as a handler receives it. Names of headers may have any case.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where the standard refuses the URL, the method or a header.
+pub fn new_request<'js>(
+    ctx: &Ctx<'js>,
+    url: &str,
+    method: &str,
+    headers: &[(String, String)],
+    body: Option<&[u8]>,
+) -> Result<Value<'js>> {
+    let list = Array::new(ctx.clone())?;
+    for (at, (name, value)) in headers.iter().enumerate() {
+        list.set(2 * at, name.as_str())?;
+        list.set(2 * at + 1, value.as_str())?;
+    }
+    let body = body.map(|body| TypedArray::<u8>::new_copy(ctx.clone(), body)).transpose()?;
+    function(ctx, |handoff| handoff.new_request.clone())?.call((url, method, list, body))
+}
+
+fn function<'js>(ctx: &Ctx<'js>, pick: impl Fn(&Handoff<'js>) -> Function<'js>) -> Result<Function<'js>> {
+    let handoff = ctx.userdata::<Handoff<'js>>();
+    handoff.map(|handoff| pick(&handoff)).ok_or_else(|| Exception::throw_internal(ctx, "the web platform is not installed"))
+}
+
+fn pairs(list: &Array<'_>) -> Result<Vec<(String, String)>> {
+    (0..list.len()).step_by(2).map(|at| Ok((list.get::<Text>(at)?.0, list.get::<Text>(at + 1)?.0))).collect()
+}
+
+fn body_bytes(source: &Value<'_>) -> Result<Option<Vec<u8>>> {
+    if source.is_null() {
+        return Ok(None);
+    }
+    if source.is_string() {
+        return Ok(Some(source.get::<Text>()?.0.into_bytes()));
+    }
+    Ok(Some(bytes::read(&source.get()?, <[u8]>::to_vec)))
+}

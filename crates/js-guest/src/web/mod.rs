@@ -1,0 +1,71 @@
+//! The web platform of the guest: natives in Rust, classes in `web/*.js`.
+//!
+//! The scripts run once, at boot. They reach their natives, and each other, through one object that is
+//! passed to each as an argument; nothing but the standard's own names ends up on the global object.
+//! What the invoker needs later is kept as [`handoff`] functions, out of reach of user code.
+
+use rquickjs::{Ctx, Function, Object, Result, context::EvalOptions};
+
+mod base64;
+mod bytes;
+mod class_id;
+mod clock;
+mod crypto;
+mod encoding;
+mod form;
+mod handoff;
+mod headers;
+mod network;
+mod text;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::begin_invocation;
+pub use handoff::{TakenResponse, is_response, new_request, take_response};
+
+/// Name and text of each script, in the order in which they build on each other.
+const SCRIPTS: &[(&str, &str)] = &[
+    ("core", include_str!("../../web/core.js")),
+    ("iterable", include_str!("../../web/iterable.js")),
+    ("event", include_str!("../../web/event.js")),
+    ("abort", include_str!("../../web/abort.js")),
+    ("url", include_str!("../../web/url.js")),
+    ("encoding", include_str!("../../web/encoding.js")),
+    ("blob", include_str!("../../web/blob.js")),
+    ("headers", include_str!("../../web/headers.js")),
+    ("body", include_str!("../../web/body.js")),
+    ("request", include_str!("../../web/request.js")),
+    ("response", include_str!("../../web/response.js")),
+    ("fetch", include_str!("../../web/fetch.js")),
+    ("clone", include_str!("../../web/clone.js")),
+    ("crypto", include_str!("../../web/crypto.js")),
+    ("performance", include_str!("../../web/performance.js")),
+    ("globals", include_str!("../../web/globals.js")),
+];
+
+/// Puts the web platform on the global object.
+///
+/// # Errors
+/// Only if the platform's own scripts do not run, which is a defect of the build.
+pub fn install(ctx: &Ctx<'_>) -> Result<()> {
+    let native = Object::new_proto(ctx.clone(), None)?;
+    base64::install(&native)?;
+    class_id::install(&native)?;
+    clock::install(&native)?;
+    crypto::install(&native)?;
+    encoding::install(&native)?;
+    form::install(&native)?;
+    headers::install(&native)?;
+    network::install(&native)?;
+    url::install(&native)?;
+    for (name, text) in SCRIPTS {
+        let mut options = EvalOptions::default();
+        // Frames of the platform in a user's stack trace are recognisable by this prefix.
+        options.filename = Some(format!("doer:web/{name}"));
+        let script: Function<'_> = ctx.eval_with_options(*text, options)?;
+        script.call::<_, ()>((native.clone(), ctx.globals()))?;
+    }
+    handoff::keep(ctx, &native)
+}

@@ -1,0 +1,1 @@
+//! Compiling what must not be compiled in this process: TypeScript and users' Wasm.

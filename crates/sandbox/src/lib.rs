@@ -1,0 +1,20 @@
+//! Code in, isolated running guest out.
+//!
+//! A [`Sandbox`] takes a [`Program`] and an [`Invocation`] and gives an [`Outcome`]. Each execution has a
+//! store and a heap of its own, made from an image in microseconds and wiped afterwards; nothing of it
+//! is ever used again. This crate knows no service and no HTTP: it can be embedded by itself.
+
+pub mod compiler;
+mod config;
+mod error;
+mod invocation;
+mod outcome;
+mod program;
+mod sandbox;
+
+pub use config::{CompilerConfig, PagemapScan, SandboxConfig};
+pub use error::Error;
+pub use invocation::{Console, Invocation, Surface};
+pub use outcome::{Answer, GuestError, Outcome, ResponseHead, Usage};
+pub use program::{Language, ModuleSource, Program};
+pub use sandbox::{Sandbox, Stats};

@@ -1,0 +1,73 @@
+//! What came of a run.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use doer_core::fault::Termination;
+use serde_json::value::RawValue;
+
+/// What came of a run: an answer or the guest's error, and everything it used and wrote either way.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it returned, or why it did not.
+    pub answer: Result<Answer, GuestError>,
+    /// One string per console call, in order; `[warn] ` or `[error] ` before those levels.
+    pub logs: Vec<String>,
+    /// Result or logs were cut at the output limit.
+    pub truncated: bool,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// What a run returned.
+#[derive(Debug)]
+pub struct Answer {
+    /// Valid JSON.
+    pub result: Box<RawValue>,
+    /// Where the result was the body of a `Response`.
+    pub response: Option<ResponseHead>,
+}
+
+/// Status and headers of a `Response` that became a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case, in order; a name may come more than once.
+    pub headers: Vec<(String, String)>,
+}
+
+/// How a run failed by its own doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GuestError {
+    /// `TypeError`, `SyntaxError`, ...
+    pub name: String,
+    /// The message.
+    pub message: String,
+    /// Frames in the user's own lines and columns.
+    pub stack: Option<String>,
+    /// Line, counted from 1.
+    pub line: Option<u32>,
+    /// Column, counted from 1.
+    pub column: Option<u32>,
+    /// Set where a limit or a cancellation ended it.
+    pub code: Option<Termination>,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// From being accepted by the sandbox to its end, the wait for a free slot included.
+    pub wall: Duration,
+    /// CPU time on our threads.
+    pub cpu: Duration,
+    /// Fuel.
+    pub fuel: u64,
+    /// The most linear memory it held.
+    pub peak_memory_bytes: u64,
+    /// Result and logs.
+    pub output_bytes: u64,
+    /// Service calls, by service.
+    pub calls: BTreeMap<String, u32>,
+    /// Had to be evaluated or compiled first.
+    pub cold_start: bool,
+}

@@ -1,0 +1,2 @@
+//! The binary `doer`.
+fn main() {}
