@@ -34,7 +34,7 @@ fn atob(ctx: Ctx<'_>, text: Text) -> Result<String> {
 
 /// Padding counts only where it makes the length a multiple of four.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.contains('=') && text.len() % 4 != 0 {
+    if text.contains('=') && !text.len().is_multiple_of(4) {
         return None;
     }
     FORGIVING.decode(text).ok()
@@ -44,7 +44,10 @@ fn btoa(ctx: Ctx<'_>, text: Text) -> Result<String> {
     let bytes: Option<Vec<u8>> = text.0.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
     match bytes {
         Some(bytes) => Ok(STANDARD.encode(bytes)),
-        None => Err(invalid(&ctx, "The string to be encoded contains characters outside of the Latin1 range.")),
+        None => Err(invalid(
+            &ctx,
+            "The string to be encoded contains characters outside of the Latin1 range.",
+        )),
     }
 }
 

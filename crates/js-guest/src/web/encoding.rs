@@ -71,7 +71,14 @@ fn encoding_name(label: Text) -> Option<String> {
 
 fn new_decoder(ctx: Ctx<'_>, label: String, ignore_bom: bool) -> Result<Class<'_, StreamDecoder>> {
     let encoding = Encoding::for_label_no_replacement(label.as_bytes()).unwrap_or(UTF_8);
-    Class::instance(ctx, StreamDecoder { encoding, ignore_bom, decoder: None })
+    Class::instance(
+        ctx,
+        StreamDecoder {
+            encoding,
+            ignore_bom,
+            decoder: None,
+        },
+    )
 }
 
 /// Decodes the next chunk; the stream goes on after it if `stream` is set.
@@ -110,7 +117,12 @@ impl Undecodable {
     }
 }
 
-fn decode_chunk(decoder: &mut Decoder, data: &[u8], fatal: bool, last: bool) -> std::result::Result<String, Undecodable> {
+fn decode_chunk(
+    decoder: &mut Decoder,
+    data: &[u8],
+    fatal: bool,
+    last: bool,
+) -> std::result::Result<String, Undecodable> {
     let room = match fatal {
         true => decoder.max_utf8_buffer_length_without_replacement(data.len()),
         false => decoder.max_utf8_buffer_length(data.len()),

@@ -3,7 +3,7 @@
 //! The scripts leave a few functions here at boot. They look at `#private` fields, which user code can
 //! neither forge nor replace.
 
-use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value};
+use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value, function::Args};
 
 use super::{bytes, text::Text};
 
@@ -12,6 +12,7 @@ struct Handoff<'js> {
     is_response: Function<'js>,
     take_response: Function<'js>,
     new_request: Function<'js>,
+    bytes_of: Function<'js>,
 }
 
 #[expect(unsafe_code, reason = "the lifetime of the type is that of the values in it")]
@@ -34,20 +35,20 @@ pub struct TakenResponse {
 }
 
 /// Keeps what the scripts have left in `native`.
-pub fn keep(ctx: &Ctx<'_>, native: &Object<'_>) -> Result<()> {
-    let native = native.clone();
+pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     let handoff = Handoff {
         is_response: native.get("isResponse")?,
         take_response: native.get("takeResponse")?,
         new_request: native.get("newRequest")?,
+        bytes_of: native.get("bytesOf")?,
     };
     ctx.store_userdata(handoff).map(|_| ()).map_err(|_| Error::Unknown)
 }
 
 /// Says whether `value` was made by the platform's own `Response`, or by a class that extends it.
 pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
-    let Ok(function) = function(ctx, |handoff| handoff.is_response.clone()) else { return false };
-    value.is_object() && function.call::<_, bool>((value.clone(),)).unwrap_or(false)
+    let asked = function(ctx, |handoff| handoff.is_response.clone()).and_then(|ask| ask.call((value.clone(),)));
+    without_exception(ctx, asked).unwrap_or(false)
 }
 
 /// Takes status, headers and body out of a response, whose body counts as used from then on.
@@ -57,8 +58,16 @@ pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
 pub fn take_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<TakenResponse> {
     let parts: Array<'js> = function(ctx, |handoff| handoff.take_response.clone())?.call((value,))?;
     let headers = pairs(&parts.get(1)?)?;
-    let content_type = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.clone());
-    Ok(TakenResponse { status: parts.get(0)?, headers, body: body_bytes(&parts.get(2)?)?, content_type })
+    let content_type = headers
+        .iter()
+        .find(|(name, _)| name == "content-type")
+        .map(|(_, value)| value.clone());
+    Ok(TakenResponse {
+        status: parts.get(0)?,
+        headers,
+        body: body_bytes(&parts.get(2)?)?,
+        content_type,
+    })
 }
 
 /// A `Request` as a handler receives it. Names of headers may have any case.
@@ -72,22 +81,48 @@ pub fn new_request<'js>(
     headers: &[(String, String)],
     body: Option<&[u8]>,
 ) -> Result<Value<'js>> {
-    let list = Array::new(ctx.clone())?;
-    for (at, (name, value)) in headers.iter().enumerate() {
-        list.set(2 * at, name.as_str())?;
-        list.set(2 * at + 1, value.as_str())?;
+    let body = body
+        .map(|body| TypedArray::<u8>::new_copy(ctx.clone(), body))
+        .transpose()?;
+    // Headers go as arguments: filling an array could run setters that user code put on its prototype.
+    let mut args = Args::new(ctx.clone(), 3 + 2 * headers.len());
+    args.push_arg(url)?;
+    args.push_arg(method)?;
+    args.push_arg(body)?;
+    for (name, value) in headers {
+        args.push_arg(name.as_str())?;
+        args.push_arg(value.as_str())?;
     }
-    let body = body.map(|body| TypedArray::<u8>::new_copy(ctx.clone(), body)).transpose()?;
-    function(ctx, |handoff| handoff.new_request.clone())?.call((url, method, list, body))
+    function(ctx, |handoff| handoff.new_request.clone())?.call_arg(args)
+}
+
+/// A copy of the bytes behind an `ArrayBuffer`, a typed array or a `DataView`; `None` for all else.
+///
+/// A detached buffer has no bytes, which is not an error.
+pub fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
+    let ctx = value.ctx();
+    let found = function(ctx, |handoff| handoff.bytes_of.clone()).and_then(|find| find.call((value.clone(),)));
+    let array: Option<TypedArray<'_, u8>> = without_exception(ctx, found).flatten();
+    array.map(|array| bytes::read(&array, <[u8]>::to_vec))
+}
+
+/// Drops the exception behind an error (a stack that is used up, at worst), so that it does not surface later.
+fn without_exception<T>(ctx: &Ctx<'_>, result: Result<T>) -> Option<T> {
+    result.inspect_err(|_| drop(ctx.catch())).ok()
 }
 
 fn function<'js>(ctx: &Ctx<'js>, pick: impl Fn(&Handoff<'js>) -> Function<'js>) -> Result<Function<'js>> {
     let handoff = ctx.userdata::<Handoff<'js>>();
-    handoff.map(|handoff| pick(&handoff)).ok_or_else(|| Exception::throw_internal(ctx, "the web platform is not installed"))
+    handoff
+        .map(|handoff| pick(&handoff))
+        .ok_or_else(|| Exception::throw_internal(ctx, "the web platform is not installed"))
 }
 
 fn pairs(list: &Array<'_>) -> Result<Vec<(String, String)>> {
-    (0..list.len()).step_by(2).map(|at| Ok((list.get::<Text>(at)?.0, list.get::<Text>(at + 1)?.0))).collect()
+    (0..list.len())
+        .step_by(2)
+        .map(|at| Ok((list.get::<Text>(at)?.0, list.get::<Text>(at + 1)?.0)))
+        .collect()
 }
 
 fn body_bytes(source: &Value<'_>) -> Result<Option<Vec<u8>>> {

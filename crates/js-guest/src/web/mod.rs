@@ -23,7 +23,7 @@ mod url;
 mod tests;
 
 pub use clock::begin_invocation;
-pub use handoff::{TakenResponse, is_response, new_request, take_response};
+pub use handoff::{TakenResponse, bytes_of, is_response, new_request, take_response};
 
 /// Name and text of each script, in the order in which they build on each other.
 const SCRIPTS: &[(&str, &str)] = &[

@@ -3,7 +3,7 @@
 use rquickjs::{
     Class, Ctx, Function, JsLifetime, Object, Result,
     class::{JsClass, Trace, Tracer, Writable},
-    function::{Constructor, Opt},
+    function::Constructor,
 };
 use url::{Url, quirks};
 
@@ -40,8 +40,8 @@ pub fn install(native: &Object<'_>) -> Result<()> {
 }
 
 /// A record, or `undefined` where the text is no URL.
-fn url_parse<'js>(ctx: Ctx<'js>, input: Text, base: Opt<Text>) -> Result<Option<Class<'js, UrlRecord>>> {
-    match parse(&input.0, base.0.as_ref().map(|base| base.0.as_str())) {
+fn url_parse<'js>(ctx: Ctx<'js>, input: Text, base: Option<Text>) -> Result<Option<Class<'js, UrlRecord>>> {
+    match parse(&input.0, base.as_ref().map(|base| base.0.as_str())) {
         Some(url) => Class::instance(ctx, UrlRecord(url)).map(Some),
         None => Ok(None),
     }

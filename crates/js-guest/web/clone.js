@@ -1,0 +1,221 @@
+// structuredClone: kinds of objects are told by the engine's own class numbers, not by prototypes.
+(function (native, globalThis) {
+  'use strict';
+  const {
+    DOMException, arity, blobType, bufferOf, bytesOfBlob, classId, defineGlobal, dictionary, getter, isBlob, isFile, isObject, lengthOf,
+    makeBlob, makeFile, offsetOf, sequence, str, uncurry,
+  } = native;
+  const { defineProperty, getOwnPropertyDescriptor, keys } = Object;
+  const { isArray } = Array;
+  const getTime = uncurry(Date.prototype.getTime);
+  const mapForEach = uncurry(Map.prototype.forEach);
+  const mapGet = uncurry(Map.prototype.get);
+  const mapSet = uncurry(Map.prototype.set);
+  const mapHas = uncurry(Map.prototype.has);
+  const setForEach = uncurry(Set.prototype.forEach);
+  const setAdd = uncurry(Set.prototype.add);
+  const regexpSource = getter(RegExp.prototype, 'source');
+  const regexpFlags = getter(RegExp.prototype, 'flags');
+  const bufferLength = getter(ArrayBuffer.prototype, 'byteLength');
+  const bufferMax = getter(ArrayBuffer.prototype, 'maxByteLength');
+  const resizable = getter(ArrayBuffer.prototype, 'resizable');
+  const detached = getter(ArrayBuffer.prototype, 'detached');
+  const transferBuffer = uncurry(ArrayBuffer.prototype.transfer);
+  const typedLength = getter(Object.getPrototypeOf(Uint8Array.prototype), 'length');
+  const exceptionCode = getter(DOMException.prototype, 'code');
+  const exceptionName = getter(DOMException.prototype, 'name');
+  const exceptionMessage = getter(DOMException.prototype, 'message');
+  const { hasOwn } = Object;
+
+  const PLAIN = classId({});
+  const ARRAY = classId([]);
+  const DATE = classId(new Date(0));
+  const REGEXP = classId(/x/);
+  const MAP = classId(new Map());
+  const SET = classId(new Set());
+  const ERROR = classId(new Error());
+  const EXCEPTION = classId(new DOMException());
+  const BUFFER = classId(new ArrayBuffer(0));
+  const DATAVIEW = classId(new DataView(new ArrayBuffer(0)));
+  const ARGUMENTS = classId((function () { return arguments; })());
+  const MAPPED_ARGUMENTS = classId(Function('return arguments')());
+  const BOXES = { __proto__: null };
+  const valueOf = {
+    __proto__: null, Boolean: Boolean.prototype.valueOf, Number: Number.prototype.valueOf, String: String.prototype.valueOf,
+    BigInt: BigInt.prototype.valueOf,
+  };
+  for (const [box, name] of [[Object(true), 'Boolean'], [Object(1), 'Number'], [Object(''), 'String'], [Object(1n), 'BigInt']]) {
+    BOXES[classId(box)] = uncurry(valueOf[name]);
+  }
+  const VIEWS = { __proto__: null };
+  for (const name of [
+    'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array', 'Float32Array',
+    'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView',
+  ]) {
+    const View = globalThis[name];
+    if (typeof View === 'function') VIEWS[classId(new View(new ArrayBuffer(0)))] = View;
+  }
+  const viewBuffer = getter(DataView.prototype, 'buffer');
+  const viewOffset = getter(DataView.prototype, 'byteOffset');
+  const viewLength = getter(DataView.prototype, 'byteLength');
+  const ERRORS = { __proto__: null, Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+  const setBytes = native.setBytes;
+
+  const refuse = (what) => new DOMException(`${what} could not be cloned.`, 'DataCloneError');
+
+  const cloneBuffer = (buffer) => {
+    if (detached(buffer)) throw refuse('A detached ArrayBuffer');
+    const length = bufferLength(buffer);
+    const copy = resizable(buffer) ? new ArrayBuffer(length, { maxByteLength: bufferMax(buffer) }) : new ArrayBuffer(length);
+    setBytes(new Uint8Array(copy), new Uint8Array(buffer));
+    return copy;
+  };
+  const cloneView = (value, id, seen) => {
+    const View = VIEWS[id];
+    const data = id === DATAVIEW;
+    const buffer = data ? viewBuffer(value) : bufferOf(value);
+    if (classId(buffer) !== BUFFER) throw refuse('A SharedArrayBuffer');
+    if (detached(buffer)) throw refuse('A view of a detached ArrayBuffer');
+    // A view that lies outside of its shrunk buffer throws here for DataView and has no length for others.
+    const offset = data ? viewOffset(value) : offsetOf(value);
+    const length = data ? viewLength(value) : typedLength(value);
+    return new View(clone(buffer, seen), offset, length);
+  };
+  const cloneError = (value, seen) => {
+    const name = value.name;
+    const Class = ERRORS[name === undefined ? 'Error' : str(name)] ?? Error;
+    const message = getOwnPropertyDescriptor(value, 'message');
+    const text = message !== undefined && hasOwn(message, 'value') ? str(message.value) : undefined;
+    const copy = text === undefined ? new Class() : new Class(text);
+    mapSet(seen, value, copy);
+    const stack = getOwnPropertyDescriptor(value, 'stack');
+    if (stack !== undefined && typeof stack.value === 'string') {
+      defineProperty(copy, 'stack', { __proto__: null, value: stack.value, writable: true, configurable: true });
+    }
+    const cause = getOwnPropertyDescriptor(value, 'cause');
+    if (cause !== undefined && hasOwn(cause, 'value')) {
+      defineProperty(copy, 'cause', { __proto__: null, value: clone(cause.value, seen), writable: true, configurable: true });
+    }
+    return copy;
+  };
+  // A property of the copy is defined, not set: setters of a changed Object.prototype stay out of it.
+  const put = (copy, key, value) => {
+    defineProperty(copy, key, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+  };
+  const cloneProperties = (value, copy, seen) => {
+    const names = keys(value);
+    for (let i = 0; i < names.length; i++) {
+      // A getter may have removed it meanwhile.
+      if (hasOwn(value, names[i])) put(copy, names[i], clone(value[names[i]], seen));
+    }
+    return copy;
+  };
+
+  const isPlatform = (value) => {
+    const checks = native.platformObjects;
+    for (let i = 0; i < checks.length; i++) if (checks[i](value)) return true;
+    return false;
+  };
+
+  const clone = (value, seen) => {
+    if (!isObject(value)) {
+      if (typeof value === 'symbol') throw refuse('A symbol');
+      return value;
+    }
+    if (mapHas(seen, value)) return mapGet(seen, value);
+    const copy = cloneObject(value, classId(value), seen);
+    mapSet(seen, value, copy);
+    return copy;
+  };
+  const cloneObject = (value, id, seen) => {
+    if (typeof value === 'function') throw refuse('A function');
+    if (id === PLAIN) {
+      if (isBlob(value)) {
+        const blob = makeBlob(bytesOfBlob(value), blobType(value));
+        return isFile(value) ? makeFile(blob, value.name, value.lastModified) : blob;
+      }
+      if (isPlatform(value)) throw refuse('An object of the platform');
+      const copy = {};
+      mapSet(seen, value, copy);
+      return cloneProperties(value, copy, seen);
+    }
+    if (id === ARRAY) {
+      const copy = [];
+      copy.length = value.length;
+      mapSet(seen, value, copy);
+      return cloneProperties(value, copy, seen);
+    }
+    if (id === DATE) return new Date(getTime(value));
+    if (id === REGEXP) return new RegExp(regexpSource(value), regexpFlags(value));
+    if (id === BUFFER) return cloneBuffer(value);
+    if (VIEWS[id] !== undefined) return cloneView(value, id, seen);
+    if (BOXES[id] !== undefined) return Object(BOXES[id](value));
+    if (id === MAP) {
+      const copy = new Map();
+      mapSet(seen, value, copy);
+      // Taken down first: cloning may run getters that change the map.
+      const entries = [];
+      mapForEach(value, (v, k) => {
+        entries[entries.length] = k;
+        entries[entries.length] = v;
+      });
+      for (let i = 0; i < entries.length; i += 2) mapSet(copy, clone(entries[i], seen), clone(entries[i + 1], seen));
+      return copy;
+    }
+    if (id === SET) {
+      const copy = new Set();
+      mapSet(seen, value, copy);
+      const entries = [];
+      setForEach(value, (v) => {
+        entries[entries.length] = v;
+      });
+      for (let i = 0; i < entries.length; i++) setAdd(copy, clone(entries[i], seen));
+      return copy;
+    }
+    if (id === ERROR) return cloneError(value, seen);
+    if (id === EXCEPTION) {
+      const copy = new DOMException(exceptionMessage(value), exceptionName(value));
+      const stack = getOwnPropertyDescriptor(value, 'stack');
+      if (stack !== undefined && typeof stack.value === 'string') {
+        defineProperty(copy, 'stack', { __proto__: null, value: stack.value, writable: true, configurable: true });
+      }
+      return copy;
+    }
+    if (id === ARGUMENTS || id === MAPPED_ARGUMENTS) {
+      const copy = {};
+      mapSet(seen, value, copy);
+      return cloneProperties(value, copy, seen);
+    }
+    throw refuse('The object');
+  };
+
+  const structuredClone = (value, options) => {
+    const seen = new Map();
+    options = dictionary(options, 'structuredClone: options');
+    const transfer = options === undefined ? undefined : options.transfer;
+    if (transfer === undefined) return clone(value, seen);
+    const iterator = isObject(transfer) ? transfer[Symbol.iterator] : undefined;
+    if (typeof iterator !== 'function') throw new TypeError('structuredClone: transfer is not a sequence');
+    const list = sequence(transfer, iterator, 'structuredClone');
+    // A stand-in for each buffer while values are cloned: nothing is detached if that fails.
+    const known = new Map();
+    for (let i = 0; i < list.length; i++) {
+      const buffer = list[i];
+      if (!isObject(buffer)) throw new TypeError('structuredClone: transfer holds a value that is no object');
+      if (classId(buffer) !== BUFFER) throw refuse('An object in transfer');
+      if (mapHas(known, buffer)) throw refuse('A buffer that is twice in transfer');
+      mapSet(known, buffer, true);
+    }
+    for (let i = 0; i < list.length; i++) mapSet(seen, list[i], cloneBuffer(list[i]));
+    const copy = clone(value, seen);
+    for (let i = 0; i < list.length; i++) {
+      if (detached(list[i])) throw refuse('A detached ArrayBuffer');
+      transferBuffer(list[i]);
+    }
+    return copy;
+  };
+  defineGlobal('structuredClone', { structuredClone(value, options = undefined) {
+    arity(arguments.length, 1, 'structuredClone');
+    return structuredClone(value, options);
+  } }.structuredClone);
+})

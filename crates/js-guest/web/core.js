@@ -1,0 +1,148 @@
+// What the other scripts share: primordials, WebIDL conversions and the definition of interfaces.
+(function (native, globalThis) {
+  'use strict';
+  const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const { apply, ownKeys } = Reflect;
+  const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+  const getter = (object, key) => uncurry(getOwnPropertyDescriptor(object, key).get);
+  const DOMException = globalThis.DOMException;
+  const TypedArray = getPrototypeOf(Uint8Array.prototype);
+  const toWellFormed = uncurry(String.prototype.toWellFormed);
+  const isView = ArrayBuffer.isView;
+
+  // Conversions; `${v}` throws for symbols, as WebIDL wants.
+  const str = (v) => (typeof v === 'string' ? v : `${v}`);
+  const usv = (v) => toWellFormed(typeof v === 'string' ? v : `${v}`);
+  const dictionary = (v, what) => {
+    if (v === undefined || v === null) return undefined;
+    if (typeof v !== 'object' && typeof v !== 'function') throw new TypeError(`${what} is not an object`);
+    return v;
+  };
+  const choice = (v, allowed, what) => {
+    v = str(v);
+    for (let i = 0; i < allowed.length; i++) if (allowed[i] === v) return v;
+    throw new TypeError(`${what}: '${v}' is not a valid value`);
+  };
+  const arity = (given, required, what) => {
+    if (given < required) {
+      throw new TypeError(`${what}: ${required} argument${required === 1 ? '' : 's'} required, but only ${given} present`);
+    }
+  };
+  const isObject = (v) => (typeof v === 'object' && v !== null) || typeof v === 'function';
+
+  // Flat lists and sequences. `list[list.length] = x` would run setters of a changed Array.prototype,
+  // which breaks their code and nothing else.
+  const sequence = (v, iterator, what) => {
+    const list = [];
+    const it = apply(iterator, v, []);
+    if (!isObject(it)) throw new TypeError(`${what} is not iterable`);
+    const next = it.next;
+    for (;;) {
+      const step = apply(next, it, []);
+      if (!isObject(step)) throw new TypeError(`${what}: the iterator's result is not an object`);
+      if (step.done) return list;
+      list[list.length] = step.value;
+    }
+  };
+
+  // Flat name-value list of what WebIDL calls (sequence<sequence<T>> or record<T, T>).
+  const pairs = (init, convert, what) => {
+    const list = [];
+    const iterator = init[Symbol.iterator];
+    if (iterator !== undefined && iterator !== null) {
+      if (typeof iterator !== 'function') throw new TypeError(`${what}: Symbol.iterator is not a function`);
+      const outer = sequence(init, iterator, what);
+      for (let i = 0; i < outer.length; i++) {
+        const entry = outer[i];
+        const inner = isObject(entry) ? entry[Symbol.iterator] : undefined;
+        if (typeof inner !== 'function') throw new TypeError(`${what}: an entry is not a pair`);
+        const pair = sequence(entry, inner, what);
+        if (pair.length !== 2) throw new TypeError(`${what}: an entry is not a pair`);
+        list[2 * i] = convert(pair[0]);
+        list[2 * i + 1] = convert(pair[1]);
+      }
+      return list;
+    }
+    const keys = ownKeys(init);
+    for (let i = 0; i < keys.length; i++) {
+      const property = reflectDescriptor(init, keys[i]);
+      if (property === undefined || !property.enumerable) continue;
+      const name = convert(keys[i]);
+      const value = convert(init[keys[i]]);
+      list[list.length] = name;
+      list[list.length] = value;
+    }
+    return list;
+  };
+  const reflectDescriptor = Reflect.getOwnPropertyDescriptor;
+
+  // A Uint8Array over the same memory, or undefined where `v` is no BufferSource.
+  const bufferOf = getter(TypedArray, 'buffer');
+  const offsetOf = getter(TypedArray, 'byteOffset');
+  const lengthOf = getter(TypedArray, 'byteLength');
+  const dataViewBuffer = getter(DataView.prototype, 'buffer');
+  const dataViewOffset = getter(DataView.prototype, 'byteOffset');
+  const dataViewLength = getter(DataView.prototype, 'byteLength');
+  const detached = getter(ArrayBuffer.prototype, 'detached');
+  const classId = native.classId;
+  const BUFFER = classId(new ArrayBuffer(0));
+  const SHARED = typeof SharedArrayBuffer === 'function' ? classId(new SharedArrayBuffer(0)) : -1;
+  const DATAVIEW = classId(new DataView(new ArrayBuffer(0)));
+  const U8 = Uint8Array;
+  const bytesOf = (v) => {
+    const id = classId(v);
+    if (id === BUFFER) return detached(v) ? new U8(0) : new U8(v);
+    if (id === SHARED) return new U8(v);
+    if (!isView(v)) return undefined;
+    if (id === DATAVIEW) {
+      const buffer = dataViewBuffer(v);
+      return classId(buffer) === BUFFER && detached(buffer) ? new U8(0) : new U8(buffer, dataViewOffset(v), dataViewLength(v));
+    }
+    const buffer = bufferOf(v);
+    return classId(buffer) === BUFFER && detached(buffer) ? new U8(0) : new U8(buffer, offsetOf(v), lengthOf(v));
+  };
+  const setBytes = uncurry(TypedArray.set);
+  const copyOf = (bytes) => {
+    const copy = new U8(lengthOf(bytes));
+    setBytes(copy, bytes);
+    return copy;
+  };
+
+  // WebIDL members are enumerable, those of a class are not.
+  const expose = (target, names) => {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      if (typeof name !== 'string' || name === 'constructor' || name === 'prototype' || name === 'length' || name === 'name') continue;
+      defineProperty(target, name, { __proto__: null, enumerable: true });
+    }
+  };
+  const tag = (target, name) => {
+    defineProperty(target, Symbol.toStringTag, { __proto__: null, value: name, configurable: true });
+  };
+  const define = (Class) => {
+    expose(Class, ownKeys(Class));
+    expose(Class.prototype, ownKeys(Class.prototype));
+    tag(Class.prototype, Class.name);
+    defineProperty(globalThis, Class.name, { __proto__: null, value: Class, writable: true, configurable: true });
+  };
+  const constants = (Class, values) => {
+    for (const name in values) {
+      const property = { __proto__: null, value: values[name], enumerable: true };
+      defineProperty(Class, name, property);
+      defineProperty(Class.prototype, name, property);
+    }
+  };
+  // Operations of the global object itself.
+  const defineGlobal = (name, value) => {
+    defineProperty(globalThis, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+  };
+
+  // Interfaces without a constructor of their own are made with this as the first argument.
+  const SECRET = { __proto__: null };
+  const illegal = () => new TypeError('Illegal constructor');
+
+  Object.assign(native, {
+    uncurry, getter, DOMException, str, usv, dictionary, choice, arity, isObject, sequence, pairs, bytesOf, bufferOf,
+    offsetOf, lengthOf, setBytes, copyOf, expose, tag, define, constants, defineGlobal, SECRET, illegal,
+  });
+})

@@ -1,0 +1,223 @@
+// Event, CustomEvent, EventTarget and reportError; there is no tree, so a path has one target.
+(function (native, globalThis) {
+  'use strict';
+  const { arity, constants, define, defineGlobal, dictionary, isObject, str, now } = native;
+  const { apply } = Reflect;
+  const { defineProperty } = Object;
+
+  const report = (error) => {
+    try {
+      globalThis.console.error(error);
+    } catch {
+      // Without a working console there is nobody to tell.
+    }
+  };
+
+  let stateOf;
+  class Event {
+    // One record instead of a field each: EventTarget changes it during dispatch.
+    #state;
+    constructor(type, init = undefined) {
+      arity(arguments.length, 1, 'Event');
+      const state = {
+        __proto__: null, type: str(type), bubbles: false, cancelable: false, composed: false, target: null, current: null, phase: 0,
+        stop: false, stopNow: false, canceled: false, passive: false, dispatching: false, trusted: false, time: now(),
+      };
+      init = dictionary(init, 'Event: init');
+      if (init !== undefined) {
+        state.bubbles = !!init.bubbles;
+        state.cancelable = !!init.cancelable;
+        state.composed = !!init.composed;
+      }
+      this.#state = state;
+      defineProperty(this, 'isTrusted', isTrusted);
+    }
+    get type() { return this.#state.type; }
+    get target() { return this.#state.target; }
+    get srcElement() { return this.#state.target; }
+    get currentTarget() { return this.#state.current; }
+    composedPath() { return this.#state.current === null ? [] : [this.#state.current]; }
+    get eventPhase() { return this.#state.phase; }
+    stopPropagation() { this.#state.stop = true; }
+    get cancelBubble() { return this.#state.stop; }
+    set cancelBubble(value) { if (value) this.#state.stop = true; else this.#state; }
+    stopImmediatePropagation() { this.#state.stop = this.#state.stopNow = true; }
+    get bubbles() { return this.#state.bubbles; }
+    get cancelable() { return this.#state.cancelable; }
+    get returnValue() { return !this.#state.canceled; }
+    set returnValue(value) { if (!value) cancel(this.#state); else this.#state; }
+    preventDefault() { cancel(this.#state); }
+    get defaultPrevented() { return this.#state.canceled; }
+    get composed() { return this.#state.composed; }
+    get timeStamp() { return this.#state.time; }
+    initEvent(type, bubbles = false, cancelable = false) {
+      const state = this.#state;
+      arity(arguments.length, 1, 'Event.initEvent');
+      type = str(type);
+      if (state.dispatching) return;
+      state.type = type;
+      state.bubbles = !!bubbles;
+      state.cancelable = !!cancelable;
+      state.stop = state.stopNow = state.canceled = state.trusted = false;
+      state.target = null;
+    }
+    static {
+      stateOf = (event) => (isObject(event) && #state in event ? event.#state : undefined);
+    }
+  }
+  const cancel = (state) => {
+    if (state.cancelable && !state.passive) state.canceled = true;
+  };
+  // [LegacyUnforgeable]: an own accessor of each event, with one getter for all.
+  const isTrusted = Object.getOwnPropertyDescriptor({
+    get isTrusted() {
+      const state = stateOf(this);
+      if (state === undefined) throw new TypeError('Illegal invocation');
+      return state.trusted;
+    },
+  }, 'isTrusted');
+  isTrusted.configurable = false;
+  Object.setPrototypeOf(isTrusted, null);
+  constants(Event, { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
+  define(Event);
+
+  class CustomEvent extends Event {
+    #detail = null;
+    constructor(type, init = undefined) {
+      arity(arguments.length, 1, 'CustomEvent');
+      super(type, init);
+      if (init !== undefined && init !== null && init.detail !== undefined) this.#detail = init.detail;
+    }
+    get detail() { return this.#detail; }
+    initCustomEvent(type, bubbles = false, cancelable = false, detail = null) {
+      this.#detail;
+      arity(arguments.length, 1, 'CustomEvent.initCustomEvent');
+      if (stateOf(this).dispatching) return;
+      this.initEvent(type, bubbles, cancelable);
+      this.#detail = detail;
+    }
+  }
+  define(CustomEvent);
+
+  const captureOf = (options) => (isObject(options) ? !!options.capture : !!options);
+  const find = (list, type, callback, capture) => {
+    for (let i = 0; i < list.length; i++) {
+      const l = list[i];
+      if (l.callback === callback && l.type === type && l.capture === capture) return i;
+    }
+    return -1;
+  };
+  const drop = (list, at) => {
+    list[at].removed = true;
+    for (let i = at + 1; i < list.length; i++) list[i - 1] = list[i];
+    list.length--;
+  };
+  const callbackOf = (v, what) => {
+    if (v === undefined || v === null) return null;
+    if (!isObject(v)) throw new TypeError(`${what}: the callback is not an object`);
+    return v;
+  };
+
+  let dispatch;
+  class EventTarget {
+    #listeners = [];
+    addEventListener(type, callback, options = undefined) {
+      const list = this.#listeners;
+      arity(arguments.length, 2, 'EventTarget.addEventListener');
+      type = str(type);
+      callback = callbackOf(callback, 'EventTarget.addEventListener');
+      const capture = captureOf(options);
+      let once = false;
+      let passive = false;
+      let signal;
+      if (isObject(options)) {
+        once = !!options.once;
+        passive = !!options.passive;
+        signal = options.signal;
+        if (signal !== undefined && !native.isAbortSignal(signal)) throw new TypeError('EventTarget.addEventListener: signal is not an AbortSignal');
+        if (signal !== undefined && native.isAborted(signal)) return;
+      }
+      if (callback === null || find(list, type, callback, capture) >= 0) return;
+      const listener = { __proto__: null, type, callback, capture, once, passive, removed: false };
+      list[list.length] = listener;
+      if (signal !== undefined) {
+        native.whenAborted(signal, () => {
+          for (let i = 0; i < list.length; i++) if (list[i] === listener) return drop(list, i);
+        });
+      }
+    }
+    removeEventListener(type, callback, options = undefined) {
+      const list = this.#listeners;
+      arity(arguments.length, 2, 'EventTarget.removeEventListener');
+      type = str(type);
+      const at = find(list, type, callbackOf(callback, 'EventTarget.removeEventListener'), captureOf(options));
+      if (at >= 0) drop(list, at);
+    }
+    dispatchEvent(event) {
+      this.#listeners;
+      arity(arguments.length, 1, 'EventTarget.dispatchEvent');
+      const state = stateOf(event);
+      if (state === undefined) throw new TypeError('EventTarget.dispatchEvent: not an Event');
+      if (state.dispatching) throw new native.DOMException('The event is already being dispatched', 'InvalidStateError');
+      state.trusted = false;
+      return dispatch(this, event, state);
+    }
+    static {
+      const invoke = (listener, target, event) => {
+        const { callback } = listener;
+        try {
+          if (typeof callback === 'function') apply(callback, target, [event]);
+          else {
+            const handle = callback.handleEvent;
+            if (typeof handle !== 'function') throw new TypeError('handleEvent is not a function');
+            apply(handle, callback, [event]);
+          }
+        } catch (error) {
+          report(error);
+        }
+      };
+      dispatch = (target, event, state) => {
+        state.dispatching = true;
+        state.target = state.current = target;
+        state.phase = 2;
+        const live = target.#listeners;
+        const list = [];
+        // At the target, capturing listeners come first.
+        for (let i = 0; i < live.length; i++) if (live[i].type === state.type && live[i].capture) list[list.length] = live[i];
+        const captured = list.length;
+        for (let i = 0; i < live.length; i++) if (live[i].type === state.type && !live[i].capture) list[list.length] = live[i];
+        if (!state.stop) {
+          for (let i = 0; i < list.length && !state.stopNow; i++) {
+            const listener = list[i];
+            if (i === captured && i > 0 && state.stop) break;
+            if (listener.removed) continue;
+            if (listener.once) {
+              for (let j = 0; j < live.length; j++) if (live[j] === listener) { drop(live, j); break; }
+            }
+            state.passive = listener.passive;
+            invoke(listener, target, event);
+            state.passive = false;
+          }
+        }
+        state.phase = 0;
+        state.current = null;
+        state.dispatching = state.stop = state.stopNow = false;
+        return !state.canceled;
+      };
+    }
+  }
+  define(EventTarget);
+
+  // Events of the platform itself are trusted.
+  native.fire = (target, type) => {
+    const event = new Event(type);
+    const state = stateOf(event);
+    state.trusted = true;
+    dispatch(target, event, state);
+  };
+  native.EventTarget = EventTarget;
+  defineGlobal('reportError', function reportError(error) {
+    arity(arguments.length, 1, 'reportError');
+    report(error);
+  });
+})

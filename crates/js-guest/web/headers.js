@@ -1,0 +1,146 @@
+// Headers: a flat list of lower-case names and values.
+(function (native, globalThis) {
+  'use strict';
+  const { SECRET, arity, define, defineIterable, headerName, headerValue, isObject, pairs, str } = native;
+  const sort = native.uncurry(Array.prototype.sort);
+
+  const lookup = (list, name) => {
+    let value = null;
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === name) value = value === null ? list[i + 1] : `${value}, ${list[i + 1]}`;
+    }
+    return value;
+  };
+  const remove = (list, name) => {
+    let kept = 0;
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === name) continue;
+      list[kept++] = list[i];
+      list[kept++] = list[i + 1];
+    }
+    list.length = kept;
+  };
+  // Replaces the first of that name where it stands, as the standard's "set" does.
+  const replace = (list, name, value) => {
+    let kept = 0;
+    let found = false;
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === name) {
+        if (found) continue;
+        found = true;
+        list[kept++] = name;
+        list[kept++] = value;
+      } else {
+        list[kept++] = list[i];
+        list[kept++] = list[i + 1];
+      }
+    }
+    list.length = kept;
+    if (!found) {
+      list[kept] = name;
+      list[kept + 1] = value;
+    }
+  };
+  // Sorted by name, values of one name combined, except those of set-cookie.
+  const sortAndCombine = (list) => {
+    const names = [];
+    for (let i = 0; i < list.length; i += 2) names[i / 2] = list[i];
+    sort(names);
+    const sorted = [];
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      if (i > 0 && names[i - 1] === name) continue;
+      if (name !== 'set-cookie') {
+        sorted[sorted.length] = name;
+        sorted[sorted.length] = lookup(list, name);
+        continue;
+      }
+      for (let j = 0; j < list.length; j += 2) {
+        if (list[j] !== name) continue;
+        sorted[sorted.length] = name;
+        sorted[sorted.length] = list[j + 1];
+      }
+    }
+    return sorted;
+  };
+  // The list of a HeadersInit.
+  const listOf = (init, what) => {
+    if (!isObject(init)) throw new TypeError(`${what}: the headers are not an object`);
+    const list = pairs(init, str, what);
+    // Names and values that are no byte strings are refused here, too.
+    for (let i = 0; i < list.length; i += 2) {
+      list[i] = headerName(list[i]);
+      list[i + 1] = headerValue(list[i + 1]);
+    }
+    return list;
+  };
+  const immutable = () => new TypeError('Headers are immutable');
+
+  class Headers {
+    #list;
+    #immutable = false;
+    #sorted = undefined;
+    constructor(init = undefined, list = undefined, frozen = false) {
+      // The platform wraps a list that a Request or Response already has.
+      if (init === SECRET) {
+        this.#list = list;
+        this.#immutable = frozen;
+      } else {
+        this.#list = init === undefined ? [] : listOf(init, 'Headers');
+      }
+    }
+    append(name, value) {
+      const list = this.#list;
+      arity(arguments.length, 2, 'Headers.append');
+      name = str(name);
+      value = headerValue(str(value));
+      name = headerName(name);
+      if (this.#immutable) throw immutable();
+      list[list.length] = name;
+      list[list.length] = value;
+      this.#sorted = undefined;
+    }
+    delete(name) {
+      const list = this.#list;
+      arity(arguments.length, 1, 'Headers.delete');
+      name = headerName(str(name));
+      if (this.#immutable) throw immutable();
+      remove(list, name);
+      this.#sorted = undefined;
+    }
+    get(name) {
+      const list = this.#list;
+      arity(arguments.length, 1, 'Headers.get');
+      return lookup(list, headerName(str(name)));
+    }
+    getSetCookie() {
+      const list = this.#list;
+      const values = [];
+      for (let i = 0; i < list.length; i += 2) if (list[i] === 'set-cookie') values[values.length] = list[i + 1];
+      return values;
+    }
+    has(name) {
+      const list = this.#list;
+      arity(arguments.length, 1, 'Headers.has');
+      return lookup(list, headerName(str(name))) !== null;
+    }
+    set(name, value) {
+      const list = this.#list;
+      arity(arguments.length, 2, 'Headers.set');
+      name = str(name);
+      value = headerValue(str(value));
+      name = headerName(name);
+      if (this.#immutable) throw immutable();
+      replace(list, name, value);
+      this.#sorted = undefined;
+    }
+    static {
+      defineIterable(Headers, (headers) => (headers.#sorted ??= sortAndCombine(headers.#list)));
+    }
+  }
+  Object.defineProperty(Headers, 'length', { __proto__: null, value: 0, configurable: true });
+  define(Headers);
+  native.makeHeaders = (list, frozen) => new Headers(SECRET, list, frozen);
+  native.headerList = listOf;
+  native.headerLookup = lookup;
+})

@@ -1,0 +1,181 @@
+// Request.
+(function (native, globalThis) {
+  'use strict';
+  const {
+    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup, headerName,
+    headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, str, urlHref, urlGet, urlParse,
+  } = native;
+  const upper = native.uncurry(String.prototype.toUpperCase);
+
+  const STANDARD = { __proto__: null, DELETE: 1, GET: 1, HEAD: 1, OPTIONS: 1, POST: 1, PUT: 1 };
+  const FORBIDDEN = { __proto__: null, CONNECT: 1, TRACE: 1, TRACK: 1 };
+  // Members that only describe how a browser would fetch, and what they are where nobody says.
+  const DEFAULTS = {
+    __proto__: null, cache: 'default', credentials: 'same-origin', destination: '', integrity: '', keepalive: false, mode: 'cors',
+    redirect: 'follow', referrer: 'about:client', referrerPolicy: '',
+  };
+  const CHOICES = {
+    __proto__: null,
+    cache: ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached'],
+    credentials: ['omit', 'same-origin', 'include'],
+    mode: ['same-origin', 'no-cors', 'cors'],
+    redirect: ['follow', 'error', 'manual'],
+    referrerPolicy: [
+      '', 'no-referrer', 'no-referrer-when-downgrade', 'same-origin', 'origin', 'strict-origin', 'origin-when-cross-origin',
+      'strict-origin-when-cross-origin', 'unsafe-url',
+    ],
+  };
+
+  const methodOf = (method) => {
+    method = str(method);
+    if (!isToken(method)) throw new TypeError(`Request: '${method}' is not a valid method`);
+    const name = upper(method);
+    if (name in FORBIDDEN) throw new TypeError(`Request: the method '${method}' is forbidden`);
+    return name in STANDARD ? name : method;
+  };
+  const urlOf = (input) => {
+    const record = urlParse(input, undefined);
+    if (record === undefined) throw new TypeError(`Request: '${input}' is not an absolute URL`);
+    if (urlGet(record, 3) !== '' || urlGet(record, 4) !== '') throw new TypeError('Request: a URL must not hold credentials');
+    return urlGet(record, 0);
+  };
+  const descriptionOf = (init, from) => {
+    const d = { __proto__: null, ...from };
+    let changed = false;
+    for (const key in CHOICES) {
+      const value = init[key];
+      if (value === undefined) continue;
+      d[key] = choice(value, CHOICES[key], `Request: ${key}`);
+      changed = true;
+    }
+    const { integrity, keepalive, referrer } = init;
+    if (integrity !== undefined) d.integrity = str(integrity);
+    if (keepalive !== undefined) d.keepalive = !!keepalive;
+    if (referrer !== undefined) {
+      const text = str(referrer);
+      d.referrer = text === '' ? '' : urlHref(text);
+      if (d.referrer === undefined) throw new TypeError('Request: the referrer is not an absolute URL');
+    }
+    if (d.cache === 'only-if-cached' && d.mode !== 'same-origin') throw new TypeError("Request: 'only-if-cached' needs the mode 'same-origin'");
+    return changed || integrity !== undefined || keepalive !== undefined || referrer !== undefined ? d : from;
+  };
+
+  class Request {
+    #url;
+    #method = 'GET';
+    // The flat header list; `#headers` wraps it when somebody asks.
+    #list;
+    #headers = undefined;
+    #content = null;
+    #description = DEFAULTS;
+    // What the request's own signal follows, which exists when somebody asks.
+    #followed = undefined;
+    #signal = undefined;
+    constructor(input, init = undefined) {
+      if (input === SECRET) return;
+      let taken = null;
+      if (isObject(input) && #url in input) {
+        this.#url = input.#url;
+        this.#method = input.#method;
+        this.#list = input.#list;
+        this.#description = input.#description;
+        this.#followed = input.#signal ?? input.#followed;
+        taken = input.#content;
+      } else {
+        this.#url = urlOf(str(input));
+        this.#list = undefined;
+      }
+      init = dictionary(init, 'Request: init');
+      let body = null;
+      if (init !== undefined) body = this.#init(init);
+      else if (this.#list !== undefined) this.#list = [...this.#list];
+      else this.#list = [];
+      if (body !== null) {
+        this.#content = body;
+      } else if (taken !== null) {
+        if (this.#method === 'GET' || this.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
+        if (taken.used) throw bodyUsed();
+        this.#content = bodyContent(taken.source);
+        taken.used = true;
+      }
+    }
+    // Applies a RequestInit, and answers the body in it.
+    #init(init) {
+      const { body, duplex, headers, method, signal, window } = init;
+      if (window !== undefined && window !== null) throw new TypeError('Request: window must be null');
+      if (duplex !== undefined) choice(duplex, ['half'], 'Request: duplex');
+      this.#description = descriptionOf(init, this.#description);
+      if (method !== undefined) this.#method = methodOf(method);
+      if (signal !== undefined) {
+        if (signal !== null && !isAbortSignal(signal)) throw new TypeError('Request: signal is not an AbortSignal');
+        this.#followed = signal === null ? undefined : signal;
+      }
+      if (headers !== undefined) this.#list = headerList(headers, 'Request');
+      else this.#list = this.#list === undefined ? [] : [...this.#list];
+      if (body === undefined || body === null) return null;
+      if (this.#method === 'GET' || this.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
+      const { content, type } = extractBody(body);
+      const list = this.#list;
+      if (type !== null && headerLookup(list, 'content-type') === null) {
+        list[list.length] = 'content-type';
+        list[list.length] = type;
+      }
+      return content;
+    }
+    get method() { return this.#method; }
+    get url() { return this.#url; }
+    get headers() { return (this.#headers ??= makeHeaders(this.#checked().#list, false)); }
+    get destination() { return this.#description.destination; }
+    get referrer() { return this.#description.referrer; }
+    get referrerPolicy() { return this.#description.referrerPolicy; }
+    get mode() { return this.#description.mode; }
+    get credentials() { return this.#description.credentials; }
+    get cache() { return this.#description.cache; }
+    get redirect() { return this.#description.redirect; }
+    get integrity() { return this.#description.integrity; }
+    get keepalive() { return this.#description.keepalive; }
+    get isReloadNavigation() {
+      this.#url;
+      return false;
+    }
+    get isHistoryNavigation() {
+      this.#url;
+      return false;
+    }
+    get signal() { return (this.#signal ??= anySignal(this.#followed === undefined ? [] : [this.#followed])); }
+    get duplex() {
+      this.#url;
+      return 'half';
+    }
+    clone() {
+      const content = cloneContent(this.#content);
+      const copy = new Request(SECRET);
+      copy.#url = this.#url;
+      copy.#method = this.#method;
+      copy.#list = [...this.#list];
+      copy.#content = content;
+      copy.#description = this.#description;
+      copy.#followed = this.#signal ?? this.#followed;
+      return copy;
+    }
+    #checked() { return this; }
+    static {
+      mixBody(Request.prototype, (request) => request.#content, (request) => request.#list);
+      native.isRequest = (v) => isObject(v) && #url in v;
+      native.newRequest = (url, method, body, ...list) => {
+        const request = new Request(SECRET);
+        request.#url = urlOf(url);
+        request.#method = methodOf(method);
+        for (let i = 0; i < list.length; i += 2) {
+          list[i] = headerName(list[i]);
+          list[i + 1] = headerValue(list[i + 1]);
+        }
+        request.#list = list;
+        if (body !== undefined && body !== null) request.#content = bodyContent(body);
+        return request;
+      };
+    }
+  }
+  define(Request);
+  native.Request = Request;
+})

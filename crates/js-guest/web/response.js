@@ -1,0 +1,128 @@
+// Response.
+(function (native, globalThis) {
+  'use strict';
+  const {
+    SECRET, arity, bodyContent, cloneContent, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase,
+    makeHeaders, mixBody, str, takeContent, urlHref,
+  } = native;
+  const stringify = JSON.stringify;
+
+  // WebIDL's unsigned short.
+  const unsignedShort = (v) => {
+    v = +v;
+    return v === v && v !== Infinity && v !== -Infinity ? (v - (v % 1)) & 0xffff : 0;
+  };
+  const bodyless = (status) => status === 204 || status === 205 || status === 304 || status === 101;
+
+  class Response {
+    #status = 200;
+    #statusText = '';
+    // The flat header list; `#headers` wraps it when somebody asks.
+    #list;
+    #headers = undefined;
+    #content = null;
+    #type = 'default';
+    #immutable = false;
+    constructor(body = null, init = undefined) {
+      if (body === SECRET) return;
+      const extracted = body === null || body === undefined ? null : extractBody(body);
+      this.#initialize(init, extracted);
+    }
+    #initialize(init, extracted) {
+      let list;
+      if (init !== undefined && (init = dictionary(init, 'Response: init')) !== undefined) {
+        const { headers, status, statusText } = init;
+        if (headers !== undefined) list = headerList(headers, 'Response');
+        if (status !== undefined) {
+          const code = unsignedShort(status);
+          if (code < 200 || code > 599) throw new RangeError(`Response: the status ${code} is not between 200 and 599`);
+          this.#status = code;
+        }
+        if (statusText !== undefined) {
+          const text = str(statusText);
+          if (!isReasonPhrase(text)) throw new TypeError('Response: statusText is not a valid reason phrase');
+          this.#statusText = text;
+        }
+      }
+      if (extracted === null) {
+        this.#list = list ?? [];
+        return;
+      }
+      if (bodyless(this.#status)) throw new TypeError(`Response: the status ${this.#status} takes no body`);
+      const { content, type } = extracted;
+      this.#content = content;
+      if (list === undefined) {
+        this.#list = type === null ? [] : ['content-type', type];
+        return;
+      }
+      if (type !== null && headerLookup(list, 'content-type') === null) {
+        list[list.length] = 'content-type';
+        list[list.length] = type;
+      }
+      this.#list = list;
+    }
+    get type() { return this.#type; }
+    get url() {
+      this.#status;
+      return '';
+    }
+    get redirected() {
+      this.#status;
+      return false;
+    }
+    get status() { return this.#status; }
+    get ok() { return this.#status >= 200 && this.#status <= 299; }
+    get statusText() { return this.#statusText; }
+    get headers() { return (this.#headers ??= makeHeaders(this.#list, this.#immutable)); }
+    clone() {
+      const content = cloneContent(this.#content);
+      const copy = new Response(SECRET);
+      copy.#status = this.#status;
+      copy.#statusText = this.#statusText;
+      copy.#list = [...this.#list];
+      copy.#content = content;
+      copy.#type = this.#type;
+      copy.#immutable = this.#immutable;
+      return copy;
+    }
+    static error() {
+      const response = new Response(SECRET);
+      response.#type = 'error';
+      response.#status = 0;
+      response.#immutable = true;
+      response.#list = [];
+      return response;
+    }
+    static json(data, init = undefined) {
+      arity(arguments.length, 1, 'Response.json');
+      const text = stringify(data);
+      if (text === undefined) throw new TypeError('Response.json: the value has no JSON form');
+      const response = new Response(SECRET);
+      response.#initialize(init, { __proto__: null, content: bodyContent(text), type: 'application/json' });
+      return response;
+    }
+    static redirect(url, status = 302) {
+      arity(arguments.length, 1, 'Response.redirect');
+      const href = urlHref(str(url));
+      if (href === undefined) throw new TypeError('Response.redirect: the URL is not absolute');
+      const code = unsignedShort(status);
+      if (code !== 301 && code !== 302 && code !== 303 && code !== 307 && code !== 308) {
+        throw new RangeError(`Response.redirect: the status ${code} is no redirect`);
+      }
+      const response = new Response(SECRET);
+      response.#status = code;
+      response.#immutable = true;
+      response.#list = ['location', href];
+      return response;
+    }
+    static {
+      mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
+      native.isResponse = (v) => isObject(v) && #status in v;
+      native.takeResponse = (response) => {
+        const content = response.#content;
+        return [response.#status, response.#list, content === null ? null : takeContent(content)];
+      };
+    }
+  }
+  define(Response);
+})
