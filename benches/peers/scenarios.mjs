@@ -1,0 +1,58 @@
+// What is measured: one request body a scenario, the same for both servers.
+
+// A handler of ordinary size: a table built at the start, JSON parsed, looked up and answered.
+const handler = `
+const rates = {};
+for (let i = 0; i < 64; i++) rates['SKU-' + i] = { price: 100 + i * 7, tax: i % 3 === 0 ? 0.07 : 0.19 };
+const order = JSON.parse(input.order);
+const lines = order.items.map(({ sku, quantity }) => {
+  const rate = rates[sku  // Last, because workerd keeps what it loaded and is slower for it afterwards.
+  {
+    name: 'cold', path: '/execute', connections: 16, seconds: 6, bounded: true, result: expected,
+    body: { code: `const unique = @UNIQUE@;${handler}`, input },
+  },
+];
+  if (!rate) throw new Error('unknown ' + sku);
+  const net = rate.price * quantity;
+  return { sku, net, gross: Math.round(net * (1 + rate.tax) * 100) / 100 };
+});
+const total = lines.reduce((sum, line) => sum + line.gross, 0);
+return { customer: order.customer.toUpperCase(), lines: lines.length, total };
+`;
+
+const input = {
+  order: JSON.stringify({
+    customer: 'ada',
+    items: [{ sku: 'SKU-3', quantity: 2 }, { sku: 'SKU-17', quantity: 1 }, { sku: 'SKU-40', quantity: 5 }],
+  }),
+};
+
+const expected = { customer: 'ADA', lines: 3, total: 2780.55 };
+
+// Work for the processor alone: here a just-in-time compiler is at home, and an interpreter is not.
+const fib = `const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2)); return fib(24);`;
+const sort = `
+let seed = 42;
+const numbers = Array.from({ length: 20000 }, () => (seed = (seed * 1103515245 + 12345) % 2147483648));
+numbers.sort((a, b) => a - b);
+return numbers.every((n, i) => i === 0 || numbers[i - 1] <= n);`;
+const json = `
+const rows = Array.from({ length: 2000 }, (_, i) => ({ id: i, name: 'row ' + i, tags: ['a', 'b'], on: i % 2 === 0 }));
+let text = '';
+for (let i = 0; i < 5; i++) text = JSON.stringify(JSON.parse(JSON.stringify(rows)));
+return text.length;`;
+
+// `body`: @UNIQUE@ becomes a new number in every request. `result`: what the code must return.
+// `connections`: requests in flight. `bounded`: loads one id a request on workerd, which does not survive many.
+export const scenarios = [
+  { name: 'echo', path: '/echo', connections: 16, body: { success: true, input }, seconds: 4 },
+  { name: 'warm', path: '/execute', connections: 16, seconds: 4, result: expected, body: { code: handler, input }, id: 'warm' },
+  { name: 'fib(24)', path: '/execute', connections: 2, seconds: 3, result: 46368, body: { code: fib }, id: 'fib' },
+  { name: 'sort 20,000', path: '/execute', connections: 2, seconds: 3, result: true, body: { code: sort }, id: 'sort' },
+  { name: 'JSON 2,000 rows', path: '/execute', connections: 2, seconds: 3, result: 112781, body: { code: json }, id: 'json' },
+  // Last, because workerd keeps what it loaded and is slower for it afterwards.
+  {
+    name: 'cold', path: '/execute', connections: 16, seconds: 6, bounded: true, result: expected,
+    body: { code: `const unique = @UNIQUE@;${handler}`, input },
+  },
+];
