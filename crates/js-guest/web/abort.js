@@ -122,6 +122,7 @@
 
   class AbortController {
     #signal = make();
+    static { native.brand((v) => #signal in v); }
     get signal() { return this.#signal; }
     abort(reason = undefined) { abort(this.#signal, reason); }
   }

@@ -18,6 +18,7 @@
     constructor(content) { this.#content = content; }
     get locked() { return this.#content.used; }
     static {
+      native.brand((v) => #content in v);
       contentOf = (v) => (isObject(v) && #content in v ? v.#content : undefined);
     }
   }

@@ -2,10 +2,10 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    DOMException, arity, blobType, bufferOf, bytesOfBlob, classId, defineGlobal, dictionary, getter, isBlob, isFile, isObject, lengthOf,
+    DOMException, arity, blobType, bufferOf, bytesOfBlob, classId, defineGlobal, dictionary, getter, isBlob, isFile, isObject, isPlatformObject, lengthOf,
     makeBlob, makeFile, offsetOf, sequence, str, uncurry,
   } = native;
-  const { defineProperty, getOwnPropertyDescriptor, keys } = Object;
+  const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, keys, prototype: ObjectPrototype } = Object;
   const { isArray } = Array;
   const getTime = uncurry(Date.prototype.getTime);
   const mapForEach = uncurry(Map.prototype.forEach);
@@ -22,10 +22,9 @@
   const detached = getter(ArrayBuffer.prototype, 'detached');
   const transferBuffer = uncurry(ArrayBuffer.prototype.transfer);
   const typedLength = getter(Object.getPrototypeOf(Uint8Array.prototype), 'length');
-  const exceptionCode = getter(DOMException.prototype, 'code');
+  const errorStack = getOwnPropertyDescriptor(Error.prototype, 'stack')?.get ? getter(Error.prototype, 'stack') : () => undefined;
   const exceptionName = getter(DOMException.prototype, 'name');
   const exceptionMessage = getter(DOMException.prototype, 'message');
-  const { hasOwn } = Object;
 
   const PLAIN = classId({});
   const ARRAY = classId([]);
@@ -81,6 +80,11 @@
     const length = data ? viewLength(value) : typedLength(value);
     return new View(clone(buffer, seen), offset, length);
   };
+  // The stack of an error is an accessor of its prototype, that of a DOMException its own.
+  const copyStack = (value, copy) => {
+    const stack = getOwnPropertyDescriptor(value, 'stack')?.value ?? errorStack(value);
+    if (typeof stack === 'string') defineProperty(copy, 'stack', { __proto__: null, value: stack, writable: true, configurable: true });
+  };
   const cloneError = (value, seen) => {
     const name = value.name;
     const Class = ERRORS[name === undefined ? 'Error' : str(name)] ?? Error;
@@ -88,10 +92,7 @@
     const text = message !== undefined && hasOwn(message, 'value') ? str(message.value) : undefined;
     const copy = text === undefined ? new Class() : new Class(text);
     mapSet(seen, value, copy);
-    const stack = getOwnPropertyDescriptor(value, 'stack');
-    if (stack !== undefined && typeof stack.value === 'string') {
-      defineProperty(copy, 'stack', { __proto__: null, value: stack.value, writable: true, configurable: true });
-    }
+    copyStack(value, copy);
     const cause = getOwnPropertyDescriptor(value, 'cause');
     if (cause !== undefined && hasOwn(cause, 'value')) {
       defineProperty(copy, 'cause', { __proto__: null, value: clone(cause.value, seen), writable: true, configurable: true });
@@ -111,12 +112,6 @@
     return copy;
   };
 
-  const isPlatform = (value) => {
-    const checks = native.platformObjects;
-    for (let i = 0; i < checks.length; i++) if (checks[i](value)) return true;
-    return false;
-  };
-
   const clone = (value, seen) => {
     if (!isObject(value)) {
       if (typeof value === 'symbol') throw refuse('A symbol');
@@ -130,11 +125,15 @@
   const cloneObject = (value, id, seen) => {
     if (typeof value === 'function') throw refuse('A function');
     if (id === PLAIN) {
-      if (isBlob(value)) {
-        const blob = makeBlob(bytesOfBlob(value), blobType(value));
-        return isFile(value) ? makeFile(blob, value.name, value.lastModified) : blob;
+      const prototype = getPrototypeOf(value);
+      // Most objects are plain: they are not asked for every brand.
+      if (prototype !== ObjectPrototype && prototype !== null) {
+        if (isBlob(value)) {
+          const blob = makeBlob(bytesOfBlob(value), blobType(value));
+          return isFile(value) ? makeFile(blob, value.name, value.lastModified) : blob;
+        }
+        if (isPlatformObject(value)) throw refuse('An object of the platform');
       }
-      if (isPlatform(value)) throw refuse('An object of the platform');
       const copy = {};
       mapSet(seen, value, copy);
       return cloneProperties(value, copy, seen);
@@ -175,10 +174,7 @@
     if (id === ERROR) return cloneError(value, seen);
     if (id === EXCEPTION) {
       const copy = new DOMException(exceptionMessage(value), exceptionName(value));
-      const stack = getOwnPropertyDescriptor(value, 'stack');
-      if (stack !== undefined && typeof stack.value === 'string') {
-        defineProperty(copy, 'stack', { __proto__: null, value: stack.value, writable: true, configurable: true });
-      }
+      copyStack(value, copy);
       return copy;
     }
     if (id === ARGUMENTS || id === MAPPED_ARGUMENTS) {

@@ -69,8 +69,11 @@
       if (property === undefined || !property.enumerable) continue;
       const name = convert(keys[i]);
       const value = convert(init[keys[i]]);
-      list[list.length] = name;
-      list[list.length] = value;
+      // Conversion may have made two keys one: the last value counts, where the first stands.
+      let at = 0;
+      while (at < list.length && list[at] !== name) at += 2;
+      list[at] = name;
+      list[at + 1] = value;
     }
     return list;
   };
@@ -137,12 +140,22 @@
     defineProperty(globalThis, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
   };
 
+  // Brand checks of the objects that structuredClone has to refuse.
+  const brands = [];
+  const brand = (check) => {
+    brands[brands.length] = check;
+  };
+  const isPlatformObject = (v) => {
+    for (let i = 0; i < brands.length; i++) if (brands[i](v)) return true;
+    return false;
+  };
+
   // Interfaces without a constructor of their own are made with this as the first argument.
   const SECRET = { __proto__: null };
   const illegal = () => new TypeError('Illegal constructor');
 
   Object.assign(native, {
     uncurry, getter, DOMException, str, usv, dictionary, choice, arity, isObject, sequence, pairs, bytesOf, bufferOf,
-    offsetOf, lengthOf, setBytes, copyOf, expose, tag, define, constants, defineGlobal, SECRET, illegal,
+    offsetOf, lengthOf, setBytes, copyOf, expose, tag, define, constants, defineGlobal, SECRET, brand, isPlatformObject, illegal,
   });
 })

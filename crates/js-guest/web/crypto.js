@@ -11,14 +11,17 @@
 
   class SubtleCrypto {
     #brand = undefined;
+    static { native.brand((v) => #brand in v); }
     constructor(secret = undefined) {
       if (secret !== SECRET) throw illegal();
     }
     async digest(algorithm, data) {
       this.#brand;
       arity(arguments.length, 2, 'SubtleCrypto.digest');
-      const name = upper(str(isObject(algorithm) ? algorithm.name : algorithm));
-      let bytes = bytesOf(data);
+      const given = isObject(algorithm) ? algorithm.name : algorithm;
+      if (given === undefined) throw new TypeError('SubtleCrypto.digest: the algorithm has no name');
+      const name = upper(str(given));
+      const bytes = bytesOf(data);
       if (bytes === undefined) throw new TypeError('SubtleCrypto.digest: the data is not a buffer');
       const hash = digest(name, bytes);
       if (hash === undefined) throw new DOMException(`The algorithm '${name}' is not known`, 'NotSupportedError');
@@ -29,6 +32,7 @@
 
   class Crypto {
     #subtle = new SubtleCrypto(SECRET);
+    static { native.brand((v) => #subtle in v); }
     constructor(secret = undefined) {
       if (secret !== SECRET) throw illegal();
     }

@@ -7,6 +7,7 @@
   class TextEncoder {
     // Only there so that a wrong `this` is told.
     #brand = undefined;
+    static { native.brand((v) => #brand in v); }
     get encoding() {
       this.#brand;
       return 'utf-8';
@@ -31,6 +32,7 @@
     #fatal = false;
     #ignoreBOM = false;
     #decoder;
+    static { native.brand((v) => #decoder in v); }
     constructor(label = 'utf-8', options = undefined) {
       label = str(label);
       options = dictionary(options, 'TextDecoder: options');

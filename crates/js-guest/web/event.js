@@ -62,6 +62,7 @@
       state.target = null;
     }
     static {
+      native.brand((v) => #state in v);
       stateOf = (event) => (isObject(event) && #state in event ? event.#state : undefined);
     }
   }
@@ -163,6 +164,7 @@
       return dispatch(this, event, state);
     }
     static {
+      native.brand((v) => #listeners in v);
       const invoke = (listener, target, event) => {
         const { callback } = listener;
         try {
@@ -216,8 +218,9 @@
     dispatch(target, event, state);
   };
   native.EventTarget = EventTarget;
-  defineGlobal('reportError', function reportError(error) {
+  // A method, because a function could be called with `new`.
+  defineGlobal('reportError', { reportError(error) {
     arity(arguments.length, 1, 'reportError');
     report(error);
-  });
+  } }.reportError);
 })

@@ -11,7 +11,7 @@
     if (isAborted(signal)) throw abortReason(signal);
     return fetchNative();
   };
-  defineGlobal('fetch', function fetch(input, init = undefined) {
+  defineGlobal('fetch', { fetch(input, init = undefined) {
     return start(arguments.length, input, init);
-  });
+  } }.fetch);
 })

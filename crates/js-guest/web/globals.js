@@ -14,6 +14,7 @@
 
   class Navigator {
     #brand = undefined;
+    static { native.brand((v) => #brand in v); }
     constructor(secret = undefined) {
       if (secret !== SECRET) throw illegal();
     }

@@ -135,6 +135,7 @@
       this.#sorted = undefined;
     }
     static {
+      native.brand((v) => #list in v);
       defineIterable(Headers, (headers) => (headers.#sorted ??= sortAndCombine(headers.#list)));
     }
   }

@@ -12,6 +12,7 @@
       #target;
       #kind;
       #at = 0;
+    static { native.brand((v) => #at in v); }
       constructor(target, kind) {
         this.#target = target;
         this.#kind = kind;

@@ -161,7 +161,7 @@
     #checked() { return this; }
     static {
       mixBody(Request.prototype, (request) => request.#content, (request) => request.#list);
-      native.isRequest = (v) => isObject(v) && #url in v;
+      native.brand((v) => #url in v);
       native.newRequest = (url, method, body, ...list) => {
         const request = new Request(SECRET);
         request.#url = urlOf(url);

@@ -117,6 +117,7 @@
     }
     static {
       mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
+      native.brand((v) => #status in v);
       native.isResponse = (v) => isObject(v) && #status in v;
       native.takeResponse = (response) => {
         const content = response.#content;

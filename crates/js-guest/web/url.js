@@ -13,6 +13,7 @@
   class URL {
     #record;
     #params = undefined;
+    static { native.brand((v) => #params in v); }
     constructor(url, base = undefined) {
       arity(arguments.length, 1, 'URL');
       url = str(url);
@@ -175,6 +176,7 @@
       };
       defineIterable(URLSearchParams, (params) => params.#list);
       native.isURLSearchParams = (v) => isObject(v) && #list in v;
+      native.brand((v) => #list in v);
     }
   }
   define(URLSearchParams);

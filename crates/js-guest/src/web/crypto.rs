@@ -4,7 +4,7 @@ use rquickjs::{Ctx, Function, Object, Result, TypedArray};
 use sha1::{Digest, Sha1};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::bytes;
+use super::{bytes, text::Text};
 use crate::{host, scope::refuse_global};
 
 /// Adds `randomFill`, `randomUUID` and `digest`.
@@ -39,8 +39,8 @@ fn random_uuid(ctx: Ctx<'_>) -> Result<String> {
 }
 
 /// The digest, or `undefined` where `name` (in upper case) is no digest.
-fn digest<'js>(ctx: Ctx<'js>, name: String, data: TypedArray<'js, u8>) -> Result<Option<TypedArray<'js, u8>>> {
-    let hash = bytes::read(&data, |data| match name.as_str() {
+fn digest<'js>(ctx: Ctx<'js>, name: Text, data: TypedArray<'js, u8>) -> Result<Option<TypedArray<'js, u8>>> {
+    let hash = bytes::read(&data, |data| match name.0.as_str() {
         "SHA-1" => Some(Sha1::digest(data).to_vec()),
         "SHA-256" => Some(Sha256::digest(data).to_vec()),
         "SHA-384" => Some(Sha384::digest(data).to_vec()),

@@ -69,8 +69,8 @@ fn encoding_name(label: Text) -> Option<String> {
     Encoding::for_label_no_replacement(label.0.as_bytes()).map(|encoding| encoding.name().to_ascii_lowercase())
 }
 
-fn new_decoder(ctx: Ctx<'_>, label: String, ignore_bom: bool) -> Result<Class<'_, StreamDecoder>> {
-    let encoding = Encoding::for_label_no_replacement(label.as_bytes()).unwrap_or(UTF_8);
+fn new_decoder(ctx: Ctx<'_>, label: Text, ignore_bom: bool) -> Result<Class<'_, StreamDecoder>> {
+    let encoding = Encoding::for_label_no_replacement(label.0.as_bytes()).unwrap_or(UTF_8);
     Class::instance(
         ctx,
         StreamDecoder {

@@ -5,7 +5,12 @@ use rquickjs::{CatchResultExt, Context, Ctx, Runtime, Value};
 use super::*;
 use crate::scope::set_global;
 
+mod bodies;
+mod encodings;
 mod events;
+mod hostile;
+mod objects;
+mod urls;
 
 /// `assert`, `equal`, `throws` and `rejects` for the scripts of the tests.
 const HARNESS: &str = r#"
