@@ -1,5 +1,24 @@
-//! The JavaScript runtime that runs inside doer's sandbox.
+//! The JavaScript runtime that runs inside doer's sandbox: QuickJS-ng, a web platform, and the few
+//! exports by which the host drives them (`doer_guest_protocol` says how).
+//!
+//! Nothing here trusts user code, and nothing here relies on what user code can replace: results,
+//! errors and console output are read with natives that look at internal slots.
 
-pub mod host;
-pub mod scope;
+mod arrow;
+mod console;
+mod error;
+mod exports;
+mod host;
+mod inspect;
+mod intrinsics;
+mod invoke;
+mod json;
+mod modules;
+mod program;
+mod random;
+mod raw;
+mod runtime;
+mod scope;
+mod source_map;
+mod timers;
 pub mod web;

@@ -1,0 +1,83 @@
+//! What the host calls. Each call takes a message by the `message` import and gives back a step: the
+//! pointer to its bytes in the upper half of the result, their number in the lower.
+
+#![expect(unsafe_code, reason = "exports need unmangled names")]
+
+use std::cell::RefCell;
+
+use doer_guest_protocol::{Evaluate, Exception, Invoke, Malformed, Step, Surface, decode, encode};
+use rquickjs::Context;
+
+use crate::{host, invoke, program, runtime};
+
+struct Guest {
+    context: Context,
+    loaded: Option<(program::Entry, Surface)>,
+}
+
+thread_local! {
+    static GUEST: RefCell<Option<Guest>> = const { RefCell::new(None) };
+    static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Brings the engine up.
+#[unsafe(no_mangle)]
+pub extern "C" fn boot() -> u64 {
+    answer(match runtime::boot() {
+        Ok(context) => {
+            GUEST.set(Some(Guest { context, loaded: None }));
+            Step::Ready
+        }
+        Err(error) => defect(&error.to_string()),
+    })
+}
+
+/// Evaluates a program's top level.
+#[unsafe(no_mangle)]
+pub extern "C" fn evaluate(message_len: usize) -> u64 {
+    answer(with_guest(|guest| {
+        let message: Evaluate = decode(&host::message(message_len))?;
+        let surface = message.surface;
+        Ok(match guest.context.with(|ctx| program::evaluate(&ctx, message)) {
+            Ok(entry) => {
+                guest.loaded = Some((entry, surface));
+                Step::Ready
+            }
+            Err(exception) => Step::Failed(exception),
+        })
+    }))
+}
+
+/// Calls what the evaluated program offers.
+#[unsafe(no_mangle)]
+pub extern "C" fn invoke(message_len: usize) -> u64 {
+    answer(with_guest(|guest| {
+        let message: Invoke = decode(&host::message(message_len))?;
+        let (entry, surface) = guest.loaded.clone().ok_or_else(|| Malformed("nothing is loaded".into()))?;
+        Ok(guest.context.with(|ctx| invoke::begin(&ctx, entry, surface, message)))
+    }))
+}
+
+/// Goes on with the invocation.
+#[unsafe(no_mangle)]
+pub extern "C" fn resume() -> u64 {
+    answer(with_guest(|guest| Ok(guest.context.with(|ctx| invoke::resume(&ctx)))))
+}
+
+fn with_guest(run: impl FnOnce(&mut Guest) -> Result<Step, Malformed>) -> Step {
+    GUEST.with_borrow_mut(|guest| match guest {
+        Some(guest) => run(guest).unwrap_or_else(|error| defect(&error.to_string())),
+        None => defect("the guest has not booted"),
+    })
+}
+
+fn defect(message: &str) -> Step {
+    Step::Failed(Exception { name: "InternalError".into(), message: message.into(), ..Exception::default() })
+}
+
+fn answer(step: Step) -> u64 {
+    ANSWER.with_borrow_mut(|answer| {
+        *answer = encode(&step);
+        ((answer.as_ptr() as u64) << 32) | answer.len() as u64
+    })
+}

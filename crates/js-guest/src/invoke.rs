@@ -1,0 +1,232 @@
+//! One invocation: call what the program offers, then run jobs and timers until it is over.
+
+use std::cell::RefCell;
+
+use doer_guest_protocol::{Answer, Exception, Invoke, ResponseHead, Step, Surface};
+use rquickjs::{
+    Ctx, Function, Object, Persistent, Promise, Result, Value,
+    function::{Opt, This},
+    promise::PromiseState,
+};
+
+use crate::{
+    error, intrinsics,
+    json::{self, Unserializable},
+    program::{Entry, Script},
+    random,
+    raw::{self, Kind},
+    scope, timers, web,
+};
+
+/// The address that code run by `POST /execute` believes to be called at.
+const EXECUTE_URL: &str = "http://execute/";
+
+thread_local! {
+    static RESULT: RefCell<Option<Persistent<Value<'static>>>> = const { RefCell::new(None) };
+    static BACKGROUND: RefCell<Vec<Persistent<Promise<'static>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls the entry and goes on as far as possible.
+pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> Step {
+    random::seed(message.seed);
+    web::begin_invocation(ctx);
+    scope::set_global(false);
+    match call(ctx, entry, surface, message) {
+        Ok(value) => {
+            RESULT.set(Some(Persistent::save(ctx, value)));
+            resume(ctx)
+        }
+        Err(error) => Step::Failed(error::describe(ctx, error)),
+    }
+}
+
+fn call<'js>(ctx: &Ctx<'js>, entry: Entry, surface: Surface, message: Invoke) -> Result<Value<'js>> {
+    let input = match &message.input {
+        Some(text) => ctx.json_parse(text.as_str())?,
+        None => Value::new_undefined(ctx.clone()),
+    };
+    let env = Object::new(ctx.clone())?;
+    let context = make_context(ctx, &message.context)?;
+    let request = |ctx: &Ctx<'js>| {
+        let headers = [("content-type".to_owned(), "application/json".to_owned())];
+        let headers = if message.input.is_some() { &headers[..] } else { &[] };
+        web::new_request(ctx, EXECUTE_URL, "POST", headers, message.input.as_deref().map(str::as_bytes))
+    };
+    let open = |ctx: &Ctx<'js>, script: Script| -> Result<Value<'js>> {
+        let function = script.function.restore(ctx)?;
+        match surface {
+            Surface::Pure => function.call((input.clone(),)),
+            Surface::Full if script.mentions_request => {
+                function.call((input.clone(), env.clone(), context.clone(), request(ctx)?))
+            }
+            Surface::Full => function.call((input.clone(), env.clone(), context.clone())),
+        }
+    };
+    let value = match entry {
+        Entry::Snippet(script) => open(ctx, script)?.get::<Function<'js>>()?.call(())?,
+        Entry::Expression(script) => {
+            let value = open(ctx, script)?;
+            match (value.as_function(), surface) {
+                (Some(arrow), Surface::Full) => arrow.call((input, env, context))?,
+                (Some(arrow), Surface::Pure) => arrow.call((input,))?,
+                (None, _) => value,
+            }
+        }
+        Entry::Module(default) => {
+            let default = default.restore(ctx)?;
+            if let Some(function) = default.as_function() {
+                match surface {
+                    Surface::Full => function.call((input, env, context))?,
+                    Surface::Pure => function.call((input,))?,
+                }
+            } else {
+                fetch_handler(ctx, &default)?.call((This(default), request(ctx)?, env, context))?
+            }
+        }
+    };
+    // A native promise is watched as it is; anything else with a `then` is awaited like `await` would.
+    if value.is_object() && raw::kind(&value) != Kind::Promise && has_then(&value)? {
+        return Ok(intrinsics::settle(ctx, value)?.into_value());
+    }
+    Ok(value)
+}
+
+fn has_then(value: &Value<'_>) -> Result<bool> {
+    match value.as_object() {
+        Some(object) => Ok(object.get::<_, Value<'_>>("then")?.is_function()),
+        None => Ok(false),
+    }
+}
+
+fn fetch_handler<'js>(ctx: &Ctx<'js>, default: &Value<'js>) -> Result<Function<'js>> {
+    let handler = match default.as_object() {
+        Some(object) => object.get::<_, Value<'js>>("fetch")?.into_function(),
+        None => None,
+    };
+    handler.ok_or_else(|| {
+        let text = if default.is_undefined() {
+            "The module has no default export: export a function, or an object with a fetch method, as default"
+        } else {
+            "The default export has no fetch method: export a function, or an object with a fetch method, as default"
+        };
+        rquickjs::Exception::throw_type(ctx, text)
+    })
+}
+
+/// `ctx`: what the host says about the caller, and `waitUntil`.
+fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
+    let context: Object<'js> = ctx.json_parse(json)?.get()?;
+    let wait_until = |ctx: Ctx<'js>, value: Opt<Value<'js>>| {
+        let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
+        let promise = intrinsics::settle(&ctx, value)?;
+        BACKGROUND.with_borrow_mut(|background| background.push(Persistent::save(&ctx, promise)));
+        Ok::<_, rquickjs::Error>(())
+    };
+    context.set("waitUntil", Function::new(ctx.clone(), wait_until)?.with_name("waitUntil")?)?;
+    context.set("exports", Object::new(ctx.clone())?)?;
+    intrinsics::freeze(ctx, context)
+}
+
+/// Runs what is due, and says where the invocation stands.
+pub fn resume(ctx: &Ctx<'_>) -> Step {
+    match advance(ctx) {
+        Ok(step) => step,
+        Err(error) => Step::Failed(error::describe(ctx, error)),
+    }
+}
+
+fn advance(ctx: &Ctx<'_>) -> Result<Step> {
+    loop {
+        while ctx.execute_pending_job() {}
+        if outcome_of(ctx)?.is_some() && background_is_done(ctx)? {
+            break;
+        }
+        if !timers::run_one(ctx)? {
+            if let Some(wake_after_us) = timers::next_due_us() {
+                return Ok(Step::Waiting { wake_after_us });
+            }
+            break;
+        }
+    }
+    Ok(match outcome_of(ctx)? {
+        None => Step::Failed(Exception {
+            name: "Error".into(),
+            message: "The code awaits a promise that nothing can settle: no timer or call is pending".into(),
+            ..Exception::default()
+        }),
+        Some(Err(thrown)) => Step::Failed(error::describe_value(ctx, &thrown)),
+        Some(Ok(value)) => finish(ctx, value)?,
+    })
+}
+
+/// What the entry returned or threw; `None` while its promise is pending.
+fn outcome_of<'js>(ctx: &Ctx<'js>) -> Result<Option<std::result::Result<Value<'js>, Value<'js>>>> {
+    let Some(value) = RESULT.with_borrow(Clone::clone) else { return Err(rquickjs::Error::Unknown) };
+    let value = value.restore(ctx)?;
+    let Some(promise) = value.as_promise() else { return Ok(Some(Ok(value))) };
+    Ok(match promise.state() {
+        PromiseState::Pending => None,
+        PromiseState::Resolved => promise.result::<Value<'js>>().and_then(Result::ok).map(Ok),
+        PromiseState::Rejected => {
+            // Reading a rejected promise throws its reason.
+            let _ = promise.result::<Value<'js>>();
+            Some(Err(ctx.catch()))
+        }
+    })
+}
+
+fn background_is_done(ctx: &Ctx<'_>) -> Result<bool> {
+    let background = BACKGROUND.take();
+    let mut pending = Vec::new();
+    for promise in background {
+        let restored = promise.clone().restore(ctx)?;
+        match restored.state() {
+            PromiseState::Pending => pending.push(promise),
+            PromiseState::Resolved => {}
+            PromiseState::Rejected => {
+                if let Some(Err(error)) = restored.result::<Value<'_>>() {
+                    error::report_uncaught(ctx, error);
+                }
+            }
+        }
+    }
+    let done = pending.is_empty();
+    BACKGROUND.with_borrow_mut(|background| background.extend(pending));
+    Ok(done)
+}
+
+fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step> {
+    if web::is_response(ctx, &value) {
+        let response = web::take_response(ctx, value)?;
+        let result = body_as_json(ctx, &response.headers, response.body.unwrap_or_default());
+        let head = ResponseHead { status: response.status, headers: response.headers };
+        return Ok(Step::Done(Answer { result, response: Some(head) }));
+    }
+    match json::stringify(ctx, &value) {
+        Ok(result) => Ok(Step::Done(Answer { result, response: None })),
+        Err(Unserializable::Value(message)) => {
+            Ok(Step::Failed(Exception { name: "SerializationError".into(), message, ..Exception::default() }))
+        }
+        Err(Unserializable::Thrown(error)) => Err(error),
+    }
+}
+
+/// A body as a result: parsed where it says it is JSON, text where it is text, else base64.
+fn body_as_json(ctx: &Ctx<'_>, headers: &[(String, String)], body: Vec<u8>) -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let media_type = headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value);
+    let essence = media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    match String::from_utf8(body) {
+        Ok(text) if essence == "application/json" || essence.ends_with("+json") => {
+            // Parsed and printed again by the engine, so that what we pass on is JSON for certain.
+            let parsed = ctx.json_parse(text.as_str());
+            let printed = parsed.ok().and_then(|value| json::stringify(ctx, &value).ok());
+            printed.unwrap_or_else(|| {
+                ctx.catch();
+                json::quote(&text)
+            })
+        }
+        Ok(text) => json::quote(&text),
+        Err(error) => format!("{{\"$base64\":\"{}\"}}", BASE64_STANDARD.encode(error.as_bytes())),
+    }
+}

@@ -1,0 +1,32 @@
+//! The engine and everything on its global object, as it is before any user code.
+
+use rquickjs::{Context, Result, Runtime};
+
+use crate::{console, intrinsics, modules, random, timers, web};
+
+/// Below this much of the 1 MiB stack (`-zstack-size`) QuickJS refuses to go deeper, by a `RangeError`; the
+/// rest is for natives that do not check. The host's own limit for Wasm frames lies far above both.
+const STACK_BYTES: usize = 640 << 10;
+/// The first collection of cycles comes when the heap has grown to this: most runs end before.
+const FIRST_COLLECTION_BYTES: usize = 16 << 20;
+
+/// Boots the engine.
+///
+/// # Errors
+/// Only if our own scripts do not run, which is a defect of the build.
+pub fn boot() -> Result<Context> {
+    let runtime = Runtime::new()?;
+    runtime.set_max_stack_size(STACK_BYTES);
+    runtime.set_loader(modules::Imports, modules::Imports);
+    let context = Context::full(&runtime)?;
+    context.with(|ctx| {
+        intrinsics::capture(&ctx)?;
+        console::install(&ctx)?;
+        timers::install(&ctx)?;
+        random::install(&ctx)?;
+        web::install(&ctx)
+    })?;
+    runtime.run_gc();
+    runtime.set_gc_threshold(FIRST_COLLECTION_BYTES);
+    Ok(context)
+}
