@@ -1,0 +1,21 @@
+//! Black-box tests: they start the real binary and talk to it as a user would.
+//!
+//! One binary, so that tests share servers and link once. What a module covers is its name; `cases/` holds
+//! what can be said as data.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod auth;
+mod cancellation;
+mod cli;
+mod config;
+mod dev;
+mod eval;
+mod execute;
+mod http;
+mod limits;
+mod load;
+mod shutdown;
+mod streaming;

@@ -1,0 +1,104 @@
+//! Data directories that start warm: one is set up per test process, every server gets a copy of it.
+//!
+//! The copy carries compiled artifacts, the installation's key and one API key a caller, so that a new server
+//! neither compiles the engine nor needs its keys made again.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use tempfile::TempDir;
+
+use super::{Caller, doer};
+
+/// A data directory that goes away with its owner.
+pub struct DataDir(TempDir);
+
+impl DataDir {
+    /// A copy of the warm one.
+    pub fn warm() -> Self {
+        let copy = Self::empty();
+        copy_tree(&template().path, copy.path());
+        copy
+    }
+
+    /// An empty one, as on the first start ever.
+    pub fn empty() -> Self {
+        Self(tempfile::Builder::new().prefix("doer-test-").tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+struct Template {
+    path: PathBuf,
+    admin: String,
+    tenant: String,
+    other_tenant: String,
+    user: String,
+}
+
+/// The API key of a caller, in every warm data directory.
+pub fn key_of(caller: Caller) -> Option<&'static str> {
+    let template = template();
+    match caller {
+        Caller::Admin => Some(&template.admin),
+        Caller::Tenant => Some(&template.tenant),
+        Caller::OtherTenant => Some(&template.other_tenant),
+        Caller::User => Some(&template.user),
+        Caller::Anonymous => None,
+    }
+}
+
+fn template() -> &'static Template {
+    static TEMPLATE: OnceLock<Template> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        // Under target/: statics are never dropped, so this one stays until the next run replaces it.
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("data-template");
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        compile_engine(&path);
+        Template {
+            admin: token(&path, &["--role", "admin", "--permission", "*"]),
+            tenant: token(&path, &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute"]),
+            other_tenant: token(&path, &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute"]),
+            user: token(&path, &["--role", "user", "--permission", "execute"]),
+            path,
+        }
+    })
+}
+
+/// Runs one snippet, so that the compiled engine is in the cache.
+fn compile_engine(path: &Path) {
+    let file = path.join("warm.js");
+    fs::write(&file, "return 1").unwrap();
+    let out = doer().arg("run").arg(&file).env("DOER__DATA__DIR", path).output().unwrap();
+    assert!(out.status.success(), "doer run: {}", String::from_utf8_lossy(&out.stderr));
+    fs::remove_file(file).unwrap();
+}
+
+fn token(path: &Path, arguments: &[&str]) -> String {
+    let out = doer().args(["token", "create"]).args(arguments).env("DOER__DATA__DIR", path).output().unwrap();
+    assert!(out.status.success(), "doer token create: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            fs::set_permissions(&target, entry.metadata().unwrap().permissions()).unwrap();
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
