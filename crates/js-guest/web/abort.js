@@ -27,13 +27,7 @@
     }
     static any(signals) {
       arity(arguments.length, 1, 'AbortSignal.any');
-      const iterator = isObject(signals) ? signals[Symbol.iterator] : undefined;
-      if (typeof iterator !== 'function') throw new TypeError('AbortSignal.any: not a sequence');
-      const list = sequence(signals, iterator, 'AbortSignal.any');
-      for (let i = 0; i < list.length; i++) {
-        if (!isAbortSignal(list[i])) throw new TypeError('AbortSignal.any: not an AbortSignal');
-      }
-      return any(list);
+      return any(sequence(signals, signalOf, 'AbortSignal.any: the argument'));
     }
     static timeout(milliseconds) {
       arity(arguments.length, 1, 'AbortSignal.timeout');
@@ -117,6 +111,10 @@
     }
   }
   const { anySignal: any, isAbortSignal } = native;
+  const signalOf = (v) => {
+    if (!isAbortSignal(v)) throw new TypeError('AbortSignal.any: not an AbortSignal');
+    return v;
+  };
   const abortError = () => new DOMException('This operation was aborted', 'AbortError');
   define(AbortSignal);
 

@@ -7,6 +7,7 @@
   const replace = native.uncurry(String.prototype.replaceAll);
   const charCode = native.uncurry(String.prototype.charCodeAt);
   const dateNow = Date.now;
+  const mathFloor = Math.floor;
 
   // A type with a character outside of U+0020..U+007E is dropped.
   const typeOf = (type) => {
@@ -16,17 +17,22 @@
     }
     return lower(type);
   };
-  const native_endings = (text) => replace(replace(text, '\r\n', '\n'), '\r', '\n');
+  const nativeEndings = (text) => replace(replace(text, '\r\n', '\n'), '\r', '\n');
+  const roundToEven = (v) => {
+    if (v !== v) return 0;
+    const floor = mathFloor(v);
+    const rest = v - floor;
+    return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+  };
   // A position from either end, kept within the blob; [Clamp] long long.
   const position = (v, size) => {
-    v = +v;
-    if (!(v === v)) v = 0;
+    v = roundToEven(+v);
     v = v < 0 ? size + v : v;
-    v = v < 0 ? 0 : v > size ? size : v;
-    const floor = v - (v % 1);
-    const rest = v - floor;
-    return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+    return v < 0 ? 0 : v > size ? size : v;
   };
+
+  // A buffer is read at the end, when all parts have been converted.
+  const partOf = (part) => (isObject(part) && (native.isBlob(part) || bytesOf(part) !== undefined) ? part : usv(part));
 
   let bytesOfBlob;
   const concat = (parts, endings) => {
@@ -37,7 +43,7 @@
       let chunk;
       if (native.isBlob(part)) chunk = bytesOfBlob(part);
       else chunk = isObject(part) ? bytesOf(part) : undefined;
-      if (chunk === undefined) chunk = encode(endings === 'native' ? native_endings(str(part)) : str(part));
+      if (chunk === undefined) chunk = encode(endings === 'native' ? nativeEndings(str(part)) : str(part));
       else chunk = copyOf(chunk);
       chunks[i] = chunk;
       size += lengthOf(chunk);
@@ -52,16 +58,7 @@
     #bytes;
     #type = '';
     constructor(parts = undefined, options = undefined) {
-      let list = [];
-      if (parts !== undefined) {
-        const iterator = isObject(parts) ? parts[Symbol.iterator] : undefined;
-        if (typeof iterator !== 'function') throw new TypeError('Blob: the parts are not a sequence');
-        list = sequence(parts, iterator, 'Blob');
-        for (let i = 0; i < list.length; i++) {
-          const part = list[i];
-          if (!isObject(part) || (!native.isBlob(part) && bytesOf(part) === undefined)) list[i] = usv(part);
-        }
-      }
+      const list = parts === undefined ? [] : sequence(parts, partOf, 'Blob: parts');
       options = dictionary(options, 'Blob: options');
       let endings = 'transparent';
       if (options !== undefined) {
@@ -114,10 +111,6 @@
     }
     get name() { return this.#name; }
     get lastModified() { return this.#lastModified; }
-    get webkitRelativePath() {
-      this.#name;
-      return '';
-    }
     static {
       native.isFile = (v) => isObject(v) && #name in v;
       native.makeFile = (blob, name, lastModified) => new File([blob], name, { type: blob.type, lastModified });

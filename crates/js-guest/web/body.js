@@ -23,39 +23,40 @@
     }
   }
 
-  // A content is shared by a Request, its `body` and whatever took it over.
-  const content = (source) => ({ __proto__: null, source, used: false, handle: undefined });
+  // A content is shared by a Request, its `body` and whatever took it over; `type` is the content-type that it
+  // brings along, or null.
+  const content = (source, type) => ({ source, type, used: false, handle: undefined });
   const used = () => new TypeError('Body has already been used');
 
   native.bodyContent = content;
   native.bodyUsed = used;
-  // Content and content-type (or null) of a BodyInit.
+  // The content of a BodyInit.
   native.extractBody = (init) => {
-    if (typeof init === 'string') return { __proto__: null, content: content(init), type: 'text/plain;charset=UTF-8' };
+    if (typeof init === 'string') return content(init, 'text/plain;charset=UTF-8');
     if (isObject(init)) {
       const taken = contentOf(init);
       if (taken !== undefined) {
         if (taken.used) throw used();
         taken.used = true;
-        return { __proto__: null, content: content(taken.source), type: null };
+        return content(taken.source, null);
       }
       if (isBlob(init)) {
         const type = blobType(init);
-        return { __proto__: null, content: content(bytesOfBlob(init)), type: type === '' ? null : type };
+        return content(bytesOfBlob(init), type === '' ? null : type);
       }
       if (isURLSearchParams(init)) {
-        return { __proto__: null, content: content(paramsToString(init)), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+        return content(paramsToString(init), 'application/x-www-form-urlencoded;charset=UTF-8');
       }
       const bytes = bytesOf(init);
-      if (bytes !== undefined) return { __proto__: null, content: content(copyOf(bytes)), type: null };
+      if (bytes !== undefined) return content(copyOf(bytes), null);
     }
-    return { __proto__: null, content: content(usv(init)), type: 'text/plain;charset=UTF-8' };
+    return content(usv(init), 'text/plain;charset=UTF-8');
   };
   // A second content with the same bytes.
   native.cloneContent = (c) => {
     if (c === null) return null;
     if (c.used) throw used();
-    return content(c.source);
+    return content(c.source, null);
   };
   const take = (c) => {
     if (c === null) return '';

@@ -9,9 +9,7 @@
   const { isArray } = Array;
   const getTime = uncurry(Date.prototype.getTime);
   const mapForEach = uncurry(Map.prototype.forEach);
-  const mapGet = uncurry(Map.prototype.get);
   const mapSet = uncurry(Map.prototype.set);
-  const mapHas = uncurry(Map.prototype.has);
   const setForEach = uncurry(Set.prototype.forEach);
   const setAdd = uncurry(Set.prototype.add);
   const regexpSource = getter(RegExp.prototype, 'source');
@@ -21,6 +19,7 @@
   const resizable = getter(ArrayBuffer.prototype, 'resizable');
   const detached = getter(ArrayBuffer.prototype, 'detached');
   const transferBuffer = uncurry(ArrayBuffer.prototype.transfer);
+  const typedAt = uncurry(Object.getPrototypeOf(Uint8Array.prototype).at);
   const typedLength = getter(Object.getPrototypeOf(Uint8Array.prototype), 'length');
   const errorStack = getOwnPropertyDescriptor(Error.prototype, 'stack')?.get ? getter(Error.prototype, 'stack') : () => undefined;
   const exceptionName = getter(DOMException.prototype, 'name');
@@ -60,6 +59,10 @@
   const ERRORS = { __proto__: null, Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
   const setBytes = native.setBytes;
 
+  // A Map whose methods are its own, so that calls are direct and still the pristine ones.
+  class Memory extends Map {}
+  for (const name of ['get', 'set', 'has']) defineProperty(Memory.prototype, name, { __proto__: null, value: Map.prototype[name] });
+
   const refuse = (what) => new DOMException(`${what} could not be cloned.`, 'DataCloneError');
 
   const cloneBuffer = (buffer) => {
@@ -75,9 +78,17 @@
     const buffer = data ? viewBuffer(value) : bufferOf(value);
     if (classId(buffer) !== BUFFER) throw refuse('A SharedArrayBuffer');
     if (detached(buffer)) throw refuse('A view of a detached ArrayBuffer');
-    // A view that lies outside of its shrunk buffer throws here for DataView and has no length for others.
-    const offset = data ? viewOffset(value) : offsetOf(value);
-    const length = data ? viewLength(value) : typedLength(value);
+    let offset;
+    let length;
+    try {
+      // Both throw for a view that lies outside of its shrunk buffer.
+      if (data) viewLength(value);
+      else typedAt(value, 0);
+      offset = data ? viewOffset(value) : offsetOf(value);
+      length = data ? viewLength(value) : typedLength(value);
+    } catch {
+      throw refuse('A view outside of its buffer');
+    }
     return new View(clone(buffer, seen), offset, length);
   };
   // The stack of an error is an accessor of its prototype, that of a DOMException its own.
@@ -91,7 +102,7 @@
     const message = getOwnPropertyDescriptor(value, 'message');
     const text = message !== undefined && hasOwn(message, 'value') ? str(message.value) : undefined;
     const copy = text === undefined ? new Class() : new Class(text);
-    mapSet(seen, value, copy);
+    seen.set(value, copy);
     copyStack(value, copy);
     const cause = getOwnPropertyDescriptor(value, 'cause');
     if (cause !== undefined && hasOwn(cause, 'value')) {
@@ -100,8 +111,11 @@
     return copy;
   };
   // A property of the copy is defined, not set: setters of a changed Object.prototype stay out of it.
+  const property = { __proto__: null, value: undefined, writable: true, enumerable: true, configurable: true };
   const put = (copy, key, value) => {
-    defineProperty(copy, key, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+    property.value = value;
+    defineProperty(copy, key, property);
+    property.value = undefined;
   };
   const cloneProperties = (value, copy, seen) => {
     const names = keys(value);
@@ -117,9 +131,10 @@
       if (typeof value === 'symbol') throw refuse('A symbol');
       return value;
     }
-    if (mapHas(seen, value)) return mapGet(seen, value);
+    const known = seen.get(value);
+    if (known !== undefined) return known;
     const copy = cloneObject(value, classId(value), seen);
-    mapSet(seen, value, copy);
+    seen.set(value, copy);
     return copy;
   };
   const cloneObject = (value, id, seen) => {
@@ -135,13 +150,13 @@
         if (isPlatformObject(value)) throw refuse('An object of the platform');
       }
       const copy = {};
-      mapSet(seen, value, copy);
+      seen.set(value, copy);
       return cloneProperties(value, copy, seen);
     }
     if (id === ARRAY) {
       const copy = [];
       copy.length = value.length;
-      mapSet(seen, value, copy);
+      seen.set(value, copy);
       return cloneProperties(value, copy, seen);
     }
     if (id === DATE) return new Date(getTime(value));
@@ -151,7 +166,7 @@
     if (BOXES[id] !== undefined) return Object(BOXES[id](value));
     if (id === MAP) {
       const copy = new Map();
-      mapSet(seen, value, copy);
+      seen.set(value, copy);
       // Taken down first: cloning may run getters that change the map.
       const entries = [];
       mapForEach(value, (v, k) => {
@@ -163,7 +178,7 @@
     }
     if (id === SET) {
       const copy = new Set();
-      mapSet(seen, value, copy);
+      seen.set(value, copy);
       const entries = [];
       setForEach(value, (v) => {
         entries[entries.length] = v;
@@ -179,30 +194,31 @@
     }
     if (id === ARGUMENTS || id === MAPPED_ARGUMENTS) {
       const copy = {};
-      mapSet(seen, value, copy);
+      seen.set(value, copy);
       return cloneProperties(value, copy, seen);
     }
     throw refuse('The object');
   };
 
+  const objectOf = (v) => {
+    if (!isObject(v)) throw new TypeError('structuredClone: transfer holds a value that is no object');
+    return v;
+  };
   const structuredClone = (value, options) => {
-    const seen = new Map();
+    const seen = new Memory();
     options = dictionary(options, 'structuredClone: options');
     const transfer = options === undefined ? undefined : options.transfer;
     if (transfer === undefined) return clone(value, seen);
-    const iterator = isObject(transfer) ? transfer[Symbol.iterator] : undefined;
-    if (typeof iterator !== 'function') throw new TypeError('structuredClone: transfer is not a sequence');
-    const list = sequence(transfer, iterator, 'structuredClone');
+    const list = sequence(transfer, objectOf, 'structuredClone: transfer');
     // A stand-in for each buffer while values are cloned: nothing is detached if that fails.
-    const known = new Map();
+    const known = new Memory();
     for (let i = 0; i < list.length; i++) {
       const buffer = list[i];
-      if (!isObject(buffer)) throw new TypeError('structuredClone: transfer holds a value that is no object');
       if (classId(buffer) !== BUFFER) throw refuse('An object in transfer');
-      if (mapHas(known, buffer)) throw refuse('A buffer that is twice in transfer');
-      mapSet(known, buffer, true);
+      if (known.has(buffer)) throw refuse('A buffer that is twice in transfer');
+      known.set(buffer, true);
     }
-    for (let i = 0; i < list.length; i++) mapSet(seen, list[i], cloneBuffer(list[i]));
+    for (let i = 0; i < list.length; i++) seen.set(list[i], cloneBuffer(list[i]));
     const copy = clone(value, seen);
     for (let i = 0; i < list.length; i++) {
       if (detached(list[i])) throw refuse('A detached ArrayBuffer');

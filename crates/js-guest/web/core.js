@@ -30,9 +30,14 @@
   };
   const isObject = (v) => (typeof v === 'object' && v !== null) || typeof v === 'function';
 
-  // Flat lists and sequences. `list[list.length] = x` would run setters of a changed Array.prototype,
-  // which breaks their code and nothing else.
-  const sequence = (v, iterator, what) => {
+  // What an iterator gives, each value converted before the next is asked for. `list[list.length] = x` would
+  // run setters of a changed Array.prototype, which breaks the code of whoever changed it and nothing else.
+  const sequence = (v, convert, what) => {
+    const iterator = isObject(v) ? v[Symbol.iterator] : undefined;
+    if (typeof iterator !== 'function') throw new TypeError(`${what} is not a sequence`);
+    return collect(v, iterator, convert, what);
+  };
+  const collect = (v, iterator, convert, what) => {
     const list = [];
     const it = apply(iterator, v, []);
     if (!isObject(it)) throw new TypeError(`${what} is not iterable`);
@@ -41,43 +46,43 @@
       const step = apply(next, it, []);
       if (!isObject(step)) throw new TypeError(`${what}: the iterator's result is not an object`);
       if (step.done) return list;
-      list[list.length] = step.value;
+      list[list.length] = convert(step.value);
     }
   };
 
   // Flat name-value list of what WebIDL calls (sequence<sequence<T>> or record<T, T>).
-  const pairs = (init, convert, what) => {
-    const list = [];
+  const isEnumerable = uncurry(Object.prototype.propertyIsEnumerable);
+  // `merge`: two keys of a record that become one name count as one, with the last value.
+  const pairs = (init, toName, toValue, merge, what) => {
     const iterator = init[Symbol.iterator];
-    if (iterator !== undefined && iterator !== null) {
-      if (typeof iterator !== 'function') throw new TypeError(`${what}: Symbol.iterator is not a function`);
-      const outer = sequence(init, iterator, what);
-      for (let i = 0; i < outer.length; i++) {
-        const entry = outer[i];
-        const inner = isObject(entry) ? entry[Symbol.iterator] : undefined;
-        if (typeof inner !== 'function') throw new TypeError(`${what}: an entry is not a pair`);
-        const pair = sequence(entry, inner, what);
-        if (pair.length !== 2) throw new TypeError(`${what}: an entry is not a pair`);
-        list[2 * i] = convert(pair[0]);
-        list[2 * i + 1] = convert(pair[1]);
-      }
-      return list;
+    return iterator === undefined || iterator === null ? recordPairs(init, toName, toValue, merge) : sequencePairs(init, iterator, toName, toValue, what);
+  };
+  const sequencePairs = (init, iterator, toName, toValue, what) => {
+    if (typeof iterator !== 'function') throw new TypeError(`${what}: Symbol.iterator is not a function`);
+    const entries = collect(init, iterator, (entry) => sequence(entry, str, `${what}: an entry`), what);
+    const list = [];
+    for (let i = 0; i < entries.length; i++) {
+      const pair = entries[i];
+      if (pair.length !== 2) throw new TypeError(`${what}: an entry is not a pair`);
+      list[2 * i] = toName(pair[0]);
+      list[2 * i + 1] = toValue(pair[1]);
     }
+    return list;
+  };
+  const recordPairs = (init, toName, toValue, merge) => {
+    const list = [];
     const keys = ownKeys(init);
     for (let i = 0; i < keys.length; i++) {
-      const property = reflectDescriptor(init, keys[i]);
-      if (property === undefined || !property.enumerable) continue;
-      const name = convert(keys[i]);
-      const value = convert(init[keys[i]]);
-      // Conversion may have made two keys one: the last value counts, where the first stands.
-      let at = 0;
+      if (!isEnumerable(init, keys[i])) continue;
+      const name = toName(str(keys[i]));
+      const value = toValue(str(init[keys[i]]));
+      let at = merge ? 0 : list.length;
       while (at < list.length && list[at] !== name) at += 2;
       list[at] = name;
       list[at + 1] = value;
     }
     return list;
   };
-  const reflectDescriptor = Reflect.getOwnPropertyDescriptor;
 
   // A Uint8Array over the same memory, or undefined where `v` is no BufferSource.
   const bufferOf = getter(TypedArray, 'buffer');

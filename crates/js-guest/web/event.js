@@ -178,29 +178,30 @@
           report(error);
         }
       };
+      const pass = (target, event, state, capture) => {
+        if (state.stop) return;
+        const live = target.#listeners;
+        // Listeners that are added meanwhile wait for the next event.
+        const list = [];
+        for (let i = 0; i < live.length; i++) if (live[i].type === state.type && live[i].capture === capture) list[list.length] = live[i];
+        for (let i = 0; i < list.length && !state.stopNow; i++) {
+          const listener = list[i];
+          if (listener.removed) continue;
+          if (listener.once) {
+            for (let j = 0; j < live.length; j++) if (live[j] === listener) { drop(live, j); break; }
+          }
+          state.passive = listener.passive;
+          invoke(listener, target, event);
+          state.passive = false;
+        }
+      };
       dispatch = (target, event, state) => {
         state.dispatching = true;
         state.target = state.current = target;
         state.phase = 2;
-        const live = target.#listeners;
-        const list = [];
-        // At the target, capturing listeners come first.
-        for (let i = 0; i < live.length; i++) if (live[i].type === state.type && live[i].capture) list[list.length] = live[i];
-        const captured = list.length;
-        for (let i = 0; i < live.length; i++) if (live[i].type === state.type && !live[i].capture) list[list.length] = live[i];
-        if (!state.stop) {
-          for (let i = 0; i < list.length && !state.stopNow; i++) {
-            const listener = list[i];
-            if (i === captured && i > 0 && state.stop) break;
-            if (listener.removed) continue;
-            if (listener.once) {
-              for (let j = 0; j < live.length; j++) if (live[j] === listener) { drop(live, j); break; }
-            }
-            state.passive = listener.passive;
-            invoke(listener, target, event);
-            state.passive = false;
-          }
-        }
+        // At the target, too, capturing listeners come first.
+        pass(target, event, state, true);
+        pass(target, event, state, false);
         state.phase = 0;
         state.current = null;
         state.dispatching = state.stop = state.stopNow = false;

@@ -4,6 +4,17 @@
   const { SECRET, arity, define, defineIterable, headerName, headerValue, isObject, pairs, str } = native;
   const sort = native.uncurry(Array.prototype.sort);
 
+  // Names that need no look at their characters, as they are mostly written.
+  const KNOWN = { __proto__: null };
+  for (const name of [
+    'Accept', 'Accept-Encoding', 'Accept-Language', 'Authorization', 'Cache-Control', 'Content-Encoding', 'Content-Length', 'Content-Type', 'Cookie',
+    'Date', 'ETag', 'Host', 'If-None-Match', 'Location', 'Origin', 'Set-Cookie', 'User-Agent', 'Vary', 'X-Request-Id',
+  ]) {
+    const lower = headerName(name);
+    KNOWN[name] = KNOWN[lower] = lower;
+  }
+  const nameOf = (name) => KNOWN[name] ?? headerName(name);
+
   const lookup = (list, name) => {
     let value = null;
     for (let i = 0; i < list.length; i += 2) {
@@ -66,13 +77,8 @@
   // The list of a HeadersInit.
   const listOf = (init, what) => {
     if (!isObject(init)) throw new TypeError(`${what}: the headers are not an object`);
-    const list = pairs(init, str, what);
-    // Names and values that are no byte strings are refused here, too.
-    for (let i = 0; i < list.length; i += 2) {
-      list[i] = headerName(list[i]);
-      list[i + 1] = headerValue(list[i + 1]);
-    }
-    return list;
+    // Checked while they are converted, for a name or value that is no byte string must end the conversion.
+    return pairs(init, nameOf, headerValue, false, what);
   };
   const immutable = () => new TypeError('Headers are immutable');
 
@@ -94,7 +100,7 @@
       arity(arguments.length, 2, 'Headers.append');
       name = str(name);
       value = headerValue(str(value));
-      name = headerName(name);
+      name = nameOf(name);
       if (this.#immutable) throw immutable();
       list[list.length] = name;
       list[list.length] = value;
@@ -103,7 +109,7 @@
     delete(name) {
       const list = this.#list;
       arity(arguments.length, 1, 'Headers.delete');
-      name = headerName(str(name));
+      name = nameOf(str(name));
       if (this.#immutable) throw immutable();
       remove(list, name);
       this.#sorted = undefined;
@@ -111,7 +117,7 @@
     get(name) {
       const list = this.#list;
       arity(arguments.length, 1, 'Headers.get');
-      return lookup(list, headerName(str(name)));
+      return lookup(list, nameOf(str(name)));
     }
     getSetCookie() {
       const list = this.#list;
@@ -122,14 +128,14 @@
     has(name) {
       const list = this.#list;
       arity(arguments.length, 1, 'Headers.has');
-      return lookup(list, headerName(str(name))) !== null;
+      return lookup(list, nameOf(str(name))) !== null;
     }
     set(name, value) {
       const list = this.#list;
       arity(arguments.length, 2, 'Headers.set');
       name = str(name);
       value = headerValue(str(value));
-      name = headerName(name);
+      name = nameOf(name);
       if (this.#immutable) throw immutable();
       replace(list, name, value);
       this.#sorted = undefined;
@@ -139,9 +145,9 @@
       defineIterable(Headers, (headers) => (headers.#sorted ??= sortAndCombine(headers.#list)));
     }
   }
-  Object.defineProperty(Headers, 'length', { __proto__: null, value: 0, configurable: true });
   define(Headers);
   native.makeHeaders = (list, frozen) => new Headers(SECRET, list, frozen);
   native.headerList = listOf;
   native.headerLookup = lookup;
+  native.headerNameOf = nameOf;
 })

@@ -2,12 +2,13 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup, headerName,
-    headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, str, urlHref, urlGet, urlParse,
+    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup, headerNameOf,
+    headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, str, requestUrl, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
   const STANDARD = { __proto__: null, DELETE: 1, GET: 1, HEAD: 1, OPTIONS: 1, POST: 1, PUT: 1 };
+  const SIMPLE = { __proto__: null, GET: 1, HEAD: 1, POST: 1 };
   const FORBIDDEN = { __proto__: null, CONNECT: 1, TRACE: 1, TRACK: 1 };
   // Members that only describe how a browser would fetch, and what they are where nobody says.
   const DEFAULTS = {
@@ -33,12 +34,6 @@
     if (name in FORBIDDEN) throw new TypeError(`Request: the method '${method}' is forbidden`);
     return name in STANDARD ? name : method;
   };
-  const urlOf = (input) => {
-    const record = urlParse(input, undefined);
-    if (record === undefined) throw new TypeError(`Request: '${input}' is not an absolute URL`);
-    if (urlGet(record, 3) !== '' || urlGet(record, 4) !== '') throw new TypeError('Request: a URL must not hold credentials');
-    return urlGet(record, 0);
-  };
   const descriptionOf = (init, from) => {
     const d = { __proto__: null, ...from };
     let changed = false;
@@ -60,6 +55,7 @@
     return changed || integrity !== undefined || keepalive !== undefined || referrer !== undefined ? d : from;
   };
 
+  let initialize;
   class Request {
     #url;
     #method = 'GET';
@@ -82,12 +78,12 @@
         this.#followed = input.#signal ?? input.#followed;
         taken = input.#content;
       } else {
-        this.#url = urlOf(str(input));
+        this.#url = requestUrl(str(input));
         this.#list = undefined;
       }
       init = dictionary(init, 'Request: init');
       let body = null;
-      if (init !== undefined) body = this.#init(init);
+      if (init !== undefined) body = initialize(this, init);
       else if (this.#list !== undefined) this.#list = [...this.#list];
       else this.#list = [];
       if (body !== null) {
@@ -95,36 +91,13 @@
       } else if (taken !== null) {
         if (this.#method === 'GET' || this.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
         if (taken.used) throw bodyUsed();
-        this.#content = bodyContent(taken.source);
+        this.#content = bodyContent(taken.source, null);
         taken.used = true;
       }
     }
-    // Applies a RequestInit, and answers the body in it.
-    #init(init) {
-      const { body, duplex, headers, method, signal, window } = init;
-      if (window !== undefined && window !== null) throw new TypeError('Request: window must be null');
-      if (duplex !== undefined) choice(duplex, ['half'], 'Request: duplex');
-      this.#description = descriptionOf(init, this.#description);
-      if (method !== undefined) this.#method = methodOf(method);
-      if (signal !== undefined) {
-        if (signal !== null && !isAbortSignal(signal)) throw new TypeError('Request: signal is not an AbortSignal');
-        this.#followed = signal === null ? undefined : signal;
-      }
-      if (headers !== undefined) this.#list = headerList(headers, 'Request');
-      else this.#list = this.#list === undefined ? [] : [...this.#list];
-      if (body === undefined || body === null) return null;
-      if (this.#method === 'GET' || this.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
-      const { content, type } = extractBody(body);
-      const list = this.#list;
-      if (type !== null && headerLookup(list, 'content-type') === null) {
-        list[list.length] = 'content-type';
-        list[list.length] = type;
-      }
-      return content;
-    }
     get method() { return this.#method; }
     get url() { return this.#url; }
-    get headers() { return (this.#headers ??= makeHeaders(this.#checked().#list, false)); }
+    get headers() { return (this.#headers ??= makeHeaders(this.#list, false)); }
     get destination() { return this.#description.destination; }
     get referrer() { return this.#description.referrer; }
     get referrerPolicy() { return this.#description.referrerPolicy; }
@@ -158,20 +131,47 @@
       copy.#followed = this.#signal ?? this.#followed;
       return copy;
     }
-    #checked() { return this; }
     static {
+      // Applies a RequestInit, and answers the body in it.
+      initialize = (request, init) => {
+        const { body, duplex, headers, method, priority, signal, window } = init;
+        if (window !== undefined && window !== null) throw new TypeError('Request: window must be null');
+    if (priority !== undefined) choice(priority, ['high', 'low', 'auto'], 'Request: priority');
+        if (duplex !== undefined) choice(duplex, ['half'], 'Request: duplex');
+        request.#description = descriptionOf(init, request.#description);
+        if (method !== undefined) request.#method = methodOf(method);
+        if (request.#description.mode === 'no-cors' && !(request.#method in SIMPLE)) {
+          throw new TypeError(`Request: the mode 'no-cors' does not allow the method '${request.#method}'`);
+        }
+        if (signal !== undefined) {
+          if (signal !== null && !isAbortSignal(signal)) throw new TypeError('Request: signal is not an AbortSignal');
+          request.#followed = signal === null ? undefined : signal;
+        }
+        if (headers !== undefined) request.#list = headerList(headers, 'Request');
+        else request.#list = request.#list === undefined ? [] : [...request.#list];
+        if (body === undefined || body === null) return null;
+        if (request.#method === 'GET' || request.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
+        const content = extractBody(body);
+        const { type } = content;
+        const list = request.#list;
+        if (type !== null && headerLookup(list, 'content-type') === null) {
+          list[list.length] = 'content-type';
+          list[list.length] = type;
+        }
+        return content;
+      };
       mixBody(Request.prototype, (request) => request.#content, (request) => request.#list);
       native.brand((v) => #url in v);
       native.newRequest = (url, method, body, ...list) => {
         const request = new Request(SECRET);
-        request.#url = urlOf(url);
+        request.#url = requestUrl(url);
         request.#method = methodOf(method);
         for (let i = 0; i < list.length; i += 2) {
-          list[i] = headerName(list[i]);
+          list[i] = headerNameOf(list[i]);
           list[i + 1] = headerValue(list[i + 1]);
         }
         request.#list = list;
-        if (body !== undefined && body !== null) request.#content = bodyContent(body);
+        if (body !== undefined && body !== null) request.#content = bodyContent(body, null);
         return request;
       };
     }

@@ -14,6 +14,11 @@
   };
   const bodyless = (status) => status === 204 || status === 205 || status === 304 || status === 101;
 
+  const DEFAULT = 0;
+  const REDIRECT = 1;
+  const ERROR = 2;
+
+  let initialize;
   class Response {
     #status = 200;
     #statusText = '';
@@ -21,47 +26,13 @@
     #list;
     #headers = undefined;
     #content = null;
-    #type = 'default';
-    #immutable = false;
+    // DEFAULT, REDIRECT or ERROR; the headers of the last two are immutable.
+    #kind = DEFAULT;
     constructor(body = null, init = undefined) {
       if (body === SECRET) return;
-      const extracted = body === null || body === undefined ? null : extractBody(body);
-      this.#initialize(init, extracted);
+      initialize(this, init, body === null || body === undefined ? null : extractBody(body));
     }
-    #initialize(init, extracted) {
-      let list;
-      if (init !== undefined && (init = dictionary(init, 'Response: init')) !== undefined) {
-        const { headers, status, statusText } = init;
-        if (headers !== undefined) list = headerList(headers, 'Response');
-        if (status !== undefined) {
-          const code = unsignedShort(status);
-          if (code < 200 || code > 599) throw new RangeError(`Response: the status ${code} is not between 200 and 599`);
-          this.#status = code;
-        }
-        if (statusText !== undefined) {
-          const text = str(statusText);
-          if (!isReasonPhrase(text)) throw new TypeError('Response: statusText is not a valid reason phrase');
-          this.#statusText = text;
-        }
-      }
-      if (extracted === null) {
-        this.#list = list ?? [];
-        return;
-      }
-      if (bodyless(this.#status)) throw new TypeError(`Response: the status ${this.#status} takes no body`);
-      const { content, type } = extracted;
-      this.#content = content;
-      if (list === undefined) {
-        this.#list = type === null ? [] : ['content-type', type];
-        return;
-      }
-      if (type !== null && headerLookup(list, 'content-type') === null) {
-        list[list.length] = 'content-type';
-        list[list.length] = type;
-      }
-      this.#list = list;
-    }
-    get type() { return this.#type; }
+    get type() { return this.#kind === ERROR ? 'error' : 'default'; }
     get url() {
       this.#status;
       return '';
@@ -73,7 +44,7 @@
     get status() { return this.#status; }
     get ok() { return this.#status >= 200 && this.#status <= 299; }
     get statusText() { return this.#statusText; }
-    get headers() { return (this.#headers ??= makeHeaders(this.#list, this.#immutable)); }
+    get headers() { return (this.#headers ??= makeHeaders(this.#list, this.#kind !== DEFAULT)); }
     clone() {
       const content = cloneContent(this.#content);
       const copy = new Response(SECRET);
@@ -81,15 +52,13 @@
       copy.#statusText = this.#statusText;
       copy.#list = [...this.#list];
       copy.#content = content;
-      copy.#type = this.#type;
-      copy.#immutable = this.#immutable;
+      copy.#kind = this.#kind;
       return copy;
     }
     static error() {
       const response = new Response(SECRET);
-      response.#type = 'error';
+      response.#kind = ERROR;
       response.#status = 0;
-      response.#immutable = true;
       response.#list = [];
       return response;
     }
@@ -98,7 +67,7 @@
       const text = stringify(data);
       if (text === undefined) throw new TypeError('Response.json: the value has no JSON form');
       const response = new Response(SECRET);
-      response.#initialize(init, { __proto__: null, content: bodyContent(text), type: 'application/json' });
+      initialize(response, init, bodyContent(text, 'application/json'));
       return response;
     }
     static redirect(url, status = 302) {
@@ -111,11 +80,45 @@
       }
       const response = new Response(SECRET);
       response.#status = code;
-      response.#immutable = true;
+      response.#kind = REDIRECT;
       response.#list = ['location', href];
       return response;
     }
     static {
+      // No private method, because each instance would pay for it.
+      initialize = (response, init, content) => {
+        let list;
+        if (init !== undefined && (init = dictionary(init, 'Response: init')) !== undefined) {
+          const { headers, status, statusText } = init;
+          if (headers !== undefined) list = headerList(headers, 'Response');
+          if (status !== undefined) {
+            const code = unsignedShort(status);
+            if (code < 200 || code > 599) throw new RangeError(`Response: the status ${code} is not between 200 and 599`);
+            response.#status = code;
+          }
+          if (statusText !== undefined) {
+            const text = str(statusText);
+            if (!isReasonPhrase(text)) throw new TypeError('Response: statusText is not a valid reason phrase');
+            response.#statusText = text;
+          }
+        }
+        if (content === null) {
+          response.#list = list ?? [];
+          return;
+        }
+        if (bodyless(response.#status)) throw new TypeError(`Response: the status ${response.#status} takes no body`);
+        const { type } = content;
+        response.#content = content;
+        if (list === undefined) {
+          response.#list = type === null ? [] : ['content-type', type];
+          return;
+        }
+        if (type !== null && headerLookup(list, 'content-type') === null) {
+          list[list.length] = 'content-type';
+          list[list.length] = type;
+        }
+        response.#list = list;
+      };
       mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
       native.brand((v) => #status in v);
       native.isResponse = (v) => isObject(v) && #status in v;

@@ -2,6 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const { arity, classId, define, defineIterable, isObject, pairs, str, usv, urlParse, urlGet, urlSet, formParse, formSerialize } = native;
+  const MERGE = true;
   const sort = native.uncurry(Array.prototype.sort);
   const startsWith = native.uncurry(String.prototype.startsWith);
   const slice = native.uncurry(String.prototype.slice);
@@ -10,6 +11,7 @@
   let attach;
   let reload;
 
+  let set;
   class URL {
     #record;
     #params = undefined;
@@ -22,33 +24,35 @@
       this.#record = record;
     }
     get href() { return urlGet(this.#record, 0); }
-    set href(value) { if (!this.#set(0, value)) throw new TypeError('Invalid URL'); }
+    set href(value) { if (!set(this, 0, value)) throw new TypeError('Invalid URL'); }
     get origin() { return urlGet(this.#record, 1); }
     get protocol() { return urlGet(this.#record, 2); }
-    set protocol(value) { this.#set(2, value); }
+    set protocol(value) { set(this, 2, value); }
     get username() { return urlGet(this.#record, 3); }
-    set username(value) { this.#set(3, value); }
+    set username(value) { set(this, 3, value); }
     get password() { return urlGet(this.#record, 4); }
-    set password(value) { this.#set(4, value); }
+    set password(value) { set(this, 4, value); }
     get host() { return urlGet(this.#record, 5); }
-    set host(value) { this.#set(5, value); }
+    set host(value) { set(this, 5, value); }
     get hostname() { return urlGet(this.#record, 6); }
-    set hostname(value) { this.#set(6, value); }
+    set hostname(value) { set(this, 6, value); }
     get port() { return urlGet(this.#record, 7); }
-    set port(value) { this.#set(7, value); }
+    set port(value) { set(this, 7, value); }
     get pathname() { return urlGet(this.#record, 8); }
-    set pathname(value) { this.#set(8, value); }
+    set pathname(value) { set(this, 8, value); }
     get search() { return urlGet(this.#record, 9); }
-    set search(value) { this.#set(9, value); }
+    set search(value) { set(this, 9, value); }
     get searchParams() { return (this.#params ??= attach(this.#record)); }
     get hash() { return urlGet(this.#record, 10); }
-    set hash(value) { this.#set(10, value); }
+    set hash(value) { set(this, 10, value); }
     toString() { return urlGet(this.#record, 0); }
     toJSON() { return urlGet(this.#record, 0); }
-    #set(part, value) {
-      const done = urlSet(this.#record, part, str(value));
-      if (done && this.#params !== undefined && (part === 0 || part === 9)) reload(this.#params, this.#record);
-      return done;
+    static {
+      set = (url, part, value) => {
+        const done = urlSet(url.#record, part, str(value));
+        if (done && url.#params !== undefined && (part === 0 || part === 9)) reload(url.#params, url.#record);
+        return done;
+      };
     }
     static parse(url, base = undefined) {
       arity(arguments.length, 1, 'URL.parse');
@@ -65,13 +69,14 @@
   }
   define(URL);
 
+  let update;
   class URLSearchParams {
     #list;
     // The record of the URL that these are the `searchParams` of.
     #record = undefined;
     constructor(init = '') {
       if (isObject(init)) {
-        this.#list = pairs(init, usv, 'URLSearchParams');
+        this.#list = pairs(init, usv, usv, MERGE, 'URLSearchParams');
       } else {
         init = str(init);
         this.#list = formParse(startsWith(init, '?') ? slice(init, 1) : init);
@@ -85,7 +90,7 @@
       value = usv(value);
       list[list.length] = name;
       list[list.length] = value;
-      this.#update();
+      update(this);
     }
     delete(name, value = undefined) {
       const list = this.#list;
@@ -99,7 +104,7 @@
         list[kept++] = list[i + 1];
       }
       list.length = kept;
-      this.#update();
+      update(this);
     }
     get(name) {
       const list = this.#list;
@@ -145,7 +150,7 @@
         list[kept] = name;
         list[kept + 1] = value;
       }
-      this.#update();
+      update(this);
     }
     sort() {
       const list = this.#list;
@@ -157,13 +162,13 @@
         list[2 * i] = entries[i].name;
         list[2 * i + 1] = entries[i].value;
       }
-      this.#update();
+      update(this);
     }
     toString() { return formSerialize(this.#list); }
-    #update() {
-      if (this.#record !== undefined) urlSet(this.#record, 11, formSerialize(this.#list));
-    }
     static {
+      update = (params) => {
+        if (params.#record !== undefined) urlSet(params.#record, 11, formSerialize(params.#list));
+      };
       attach = (record) => {
         const params = new URLSearchParams();
         params.#list = formParse(urlGet(record, 11));

@@ -4,7 +4,7 @@
 //! passed to each as an argument; nothing but the standard's own names ends up on the global object.
 //! What the invoker needs later is kept as [`handoff`] functions, out of reach of user code.
 
-use rquickjs::{Ctx, Function, Object, Result, context::EvalOptions};
+use rquickjs::{Ctx, Object, Result};
 
 mod base64;
 mod bytes;
@@ -16,6 +16,7 @@ mod form;
 mod handoff;
 mod headers;
 mod network;
+mod script;
 mod text;
 mod url;
 
@@ -61,10 +62,8 @@ pub fn install(ctx: &Ctx<'_>) -> Result<()> {
     network::install(&native)?;
     url::install(&native)?;
     for (name, text) in SCRIPTS {
-        let mut options = EvalOptions::default();
         // Frames of the platform in a user's stack trace are recognisable by this prefix.
-        options.filename = Some(format!("doer:web/{name}"));
-        let script: Function<'_> = ctx.eval_with_options(*text, options)?;
+        let script = script::compile(ctx, &format!("doer:web/{name}"), text)?;
         script.call::<_, ()>((native.clone(), ctx.globals()))?;
     }
     handoff::keep(ctx, &native)

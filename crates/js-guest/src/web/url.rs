@@ -1,7 +1,7 @@
 //! URL records: parsing, reading and changing parts, as the URL standard has it.
 
 use rquickjs::{
-    Class, Ctx, Function, JsLifetime, Object, Result,
+    Class, Ctx, Exception, Function, JsLifetime, Object, Result,
     class::{JsClass, Trace, Tracer, Writable},
     function::Constructor,
 };
@@ -35,6 +35,7 @@ pub fn install(native: &Object<'_>) -> Result<()> {
     let ctx = native.ctx();
     native.set("urlParse", Function::new(ctx.clone(), url_parse)?)?;
     native.set("urlHref", Function::new(ctx.clone(), url_href)?)?;
+    native.set("requestUrl", Function::new(ctx.clone(), request_url)?)?;
     native.set("urlGet", Function::new(ctx.clone(), url_get)?)?;
     native.set("urlSet", Function::new(ctx.clone(), url_set)?)
 }
@@ -52,6 +53,20 @@ fn url_href(input: Text) -> Option<String> {
     parse(&input.0, None).map(String::from)
 }
 
+/// The serialised form of a URL that a request may have: absolute, and without credentials.
+fn request_url(ctx: Ctx<'_>, input: Text) -> Result<String> {
+    match parse(&input.0, None) {
+        None => Err(Exception::throw_type(
+            &ctx,
+            "Request: the URL is not absolute, or not valid",
+        )),
+        Some(url) if url.username() != "" || url.password().is_some() => {
+            Err(Exception::throw_type(&ctx, "Request: a URL must not hold credentials"))
+        }
+        Some(url) => Ok(url.into()),
+    }
+}
+
 fn parse(input: &str, base: Option<&str>) -> Option<Url> {
     let base = base.map(Url::parse).transpose().ok()?;
     Url::options().base_url(base.as_ref()).parse(input).ok()
@@ -62,7 +77,7 @@ fn url_get(record: Class<'_, UrlRecord>, part: u32) -> Result<String> {
     let url = &record.0;
     Ok(match part {
         0 => quirks::href(url),
-        1 => return Ok(quirks::origin(url)),
+        1 => return Ok(origin(url)),
         2 => quirks::protocol(url),
         3 => quirks::username(url),
         4 => quirks::password(url),
@@ -75,6 +90,16 @@ fn url_get(record: Class<'_, UrlRecord>, part: u32) -> Result<String> {
         _ => url.query().unwrap_or_default(),
     }
     .to_owned())
+}
+
+/// A `blob:` URL has the origin of the URL inside it only where that is one of the web or a file's.
+fn origin(url: &Url) -> String {
+    let foreign = url.scheme() == "blob" && !["http:", "https:"].iter().any(|scheme| url.path().starts_with(scheme));
+    if foreign {
+        "null".to_owned()
+    } else {
+        quirks::origin(url)
+    }
 }
 
 /// Changes a part; `false` where the whole URL was to be replaced and the text is no URL.

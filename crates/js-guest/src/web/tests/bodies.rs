@@ -14,6 +14,13 @@ fn blobs_join_their_parts() {
         throws(TypeError, () => new Blob('text'));
         throws(TypeError, () => new Blob({}));
         throws(TypeError, () => new Blob(null));
+        const seen = [];
+        new Blob([{ toString() { seen.push(1); } }, { toString() { seen.push(2); } }], { get type() { seen.push('type'); }, get endings() { seen.push('endings'); } });
+        same(seen, [1, 2, 'endings', 'type']);
+        equal(await new Blob(new String('xyz')).text(), 'xyz');
+        equal(await new Blob(new Uint8Array([1, 2])).text(), '12');
+        const growing = [{ toString() { growing.push('late'); return 'a'; } }];
+        equal(await new Blob(growing).text(), 'alate');
         const bytes = new Uint8Array([1, 2, 3]);
         const copy = new Blob([bytes]);
         bytes[0] = 9;
@@ -32,6 +39,8 @@ fn slices_are_clamped() {
         same([await text(), await text(2, 4), await text(-3), await text(-3, -1), await text(5, 2), await text(0, 99), await text(undefined, 1), await text(NaN, 1.5)],
             ['0123456789', '23', '789', '78', '', '0123456789', '0', '01']);
         same([blob.slice(0, 1).type, blob.slice(0, 1, 'C/D').type], ['', 'c/d']);
+        const odd = new Blob(['0123456789a']);
+        same([await odd.slice(-1.5).text(), await odd.slice(-2.5).text(), await odd.slice(8.5).text(), await odd.slice(-Infinity, 2.5).text()], ['9a', '9a', '89a', '01']);
         equal(await blob.slice(2, 8).slice(1, 3).text(), '34');
         const file = new File(['x'], 'n\ud800', { type: 't/t', lastModified: 12.9 });
         same([file.name, file.lastModified, file.type, file.size, file instanceof Blob, file.slice() instanceof File], ['n\ufffd', 12, 't/t', 1, true, false]);
@@ -60,6 +69,17 @@ fn headers_are_validated_combined_and_sorted() {
         equal(new Headers(new Map([['k', 'v']])).get('k'), 'v');
         equal(new Headers(h).get('a'), 'new');
         throws(TypeError, () => new Headers({ [Symbol.iterator]: 5 }));
+        equal(new Headers({ a: '1', A: '2' }).get('a'), '1, 2');
+        const log = (record) => {
+            const calls = [];
+            const trap = (name) => (target, key) => { calls.push(name + ' ' + String(key)); return Reflect[name](target, key); };
+            const proxy = new Proxy(record, { get: trap('get'), ownKeys: (t) => { calls.push('ownKeys'); return Reflect.ownKeys(t); }, getOwnPropertyDescriptor: trap('getOwnPropertyDescriptor') });
+            try { new Headers(proxy); } catch (e) { calls.push(e.name); }
+            return calls.slice(1);
+        };
+        same(log({ a: 'b', c: 'd' }), ['ownKeys', 'getOwnPropertyDescriptor a', 'get a', 'getOwnPropertyDescriptor c', 'get c']);
+        same(log({ a: '\uffff', c: 'd' }), ['ownKeys', 'getOwnPropertyDescriptor a', 'get a', 'TypeError']);
+        same(log({ '\uffff': 'b', c: 'd' }), ['ownKeys', 'getOwnPropertyDescriptor \uffff', 'TypeError']);
     "#);
 }
 
@@ -185,7 +205,7 @@ fn requests_describe_themselves() {
         same(methods, ['GET', 'POST', 'PUT', 'patch', 'PATCH', 'x']);
         for (const method of ['', 'a b', 'TRACE', 'connect', 'Track']) throws(TypeError, () => new Request('http://a', { method }));
         for (const url of ['', '/a', 'http://u@a', 'http://:p@a', undefined]) throws(TypeError, () => new Request(url));
-        for (const init of [{ mode: 'navigate' }, { redirect: 'x' }, { cache: 'only-if-cached' }, { credentials: '' }, { signal: {} }, { window: 1 }, { duplex: 'full' },
+        for (const init of [{ mode: 'navigate' }, { redirect: 'x' }, { cache: 'only-if-cached' }, { credentials: '' }, { signal: {} }, { window: 1 }, { duplex: 'full' }, { priority: 'x' }, { mode: 'no-cors', method: 'PUT' },
             { body: '' }, { body: 'x', method: 'HEAD' }, { headers: null }, 5]) {
             throws(TypeError, () => new Request('http://a', init));
         }

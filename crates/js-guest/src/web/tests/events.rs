@@ -106,6 +106,14 @@ fn listeners_may_change_the_listeners() {
         target.addEventListener('x', second);
         target.dispatchEvent(new Event('x'));
         same(log, [1]);
+        const phases = new EventTarget();
+        const order = [];
+        phases.addEventListener('x', () => { order.push('capture'); phases.addEventListener('x', () => order.push('added')); }, { capture: true, once: true });
+        phases.dispatchEvent(new Event('x'));
+        same(order, ['capture', 'added']);
+        phases.addEventListener('x', (e) => e.stopPropagation(), true);
+        phases.dispatchEvent(new Event('x'));
+        same(order, ['capture', 'added']);
         const stopped = new EventTarget();
         stopped.addEventListener('x', (e) => { log.push('a'); e.stopImmediatePropagation(); });
         stopped.addEventListener('x', () => log.push('b'));

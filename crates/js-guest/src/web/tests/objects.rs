@@ -71,6 +71,10 @@ fn clones_of_buffers() {
         }
         const resizable = new ArrayBuffer(2, { maxByteLength: 4 });
         same([structuredClone(resizable).resizable, structuredClone(resizable).maxByteLength], [true, 4]);
+        const shrunk = new ArrayBuffer(8, { maxByteLength: 8 });
+        const outside = [new Uint8Array(shrunk, 4), new Uint8Array(shrunk, 4, 2), new DataView(shrunk, 4)];
+        shrunk.resize(2);
+        for (const view of outside) throws('DataCloneError', () => structuredClone(view));
         const moved = structuredClone({ buffer, view: new Uint8Array(buffer, 1) }, { transfer: [buffer] });
         same([buffer.detached, moved.buffer.byteLength, moved.view[0], moved.view.buffer === moved.buffer], [true, 8, 2, true]);
         throws('DataCloneError', () => structuredClone(buffer));

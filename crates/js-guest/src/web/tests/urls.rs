@@ -16,6 +16,8 @@ fn urls_are_parsed_and_normalised() {
         equal(new URL('http://0x7f.1/').hostname, '127.0.0.1');
         equal(new URL('http://[::1]:8080/').host, '[::1]:8080');
         equal(new URL('data:text/plain,hi').origin, 'null');
+        equal(new URL('blob:https://a:443/x').origin, 'https://a');
+        equal(new URL('blob:ftp://a/x').origin, 'null');
         equal(new URL('https://a/?\ud800').search, '?%EF%BF%BD');
         for (const bad of ['', 'x', '/a', 'http://', 'http://a b', 'http://a:99999', 'https://exa%23mple.org', undefined]) throws(TypeError, () => new URL(bad));
         throws(TypeError, () => new URL('/a', 'nonsense'));
