@@ -28,6 +28,9 @@ pub enum Error {
     /// The compiler process could not be used.
     #[error("the compiler process failed: {0}")]
     Compiler(String),
+    /// Our own code panicked while it ran a guest; the panic has been reported where it happened.
+    #[error("an execution ended by a panic of the host")]
+    Panicked,
     /// The file system refused something.
     #[error("{path}")]
     Io {

@@ -5,15 +5,25 @@
 //! is ever used again. This crate knows no service and no HTTP: it can be embedded by itself.
 
 pub mod compiler;
+mod account;
+mod cache;
 mod config;
+mod engine;
 mod error;
+mod guest;
+mod image;
 mod invocation;
+mod linked;
 mod outcome;
 mod program;
 mod sandbox;
+mod schedule;
+mod store;
+mod swap;
 
 pub use config::{CompilerConfig, PagemapScan, SandboxConfig};
 pub use error::Error;
+pub use guest::javascript::Image;
 pub use invocation::{Console, Invocation, Surface};
 pub use outcome::{Answer, GuestError, Outcome, ResponseHead, Usage};
 pub use program::{Language, ModuleSource, Program};

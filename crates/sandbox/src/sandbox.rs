@@ -1,17 +1,41 @@
 //! The sandbox itself: admission to the pool, and one execution at a time from there.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use crate::{Error, Invocation, Outcome, Program, SandboxConfig};
+use doer_core::fault::Termination;
+use doer_guest_protocol::{self as protocol, Evaluate};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{
+    Answer, Error, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig, Surface,
+    account::Account,
+    cache::Cache,
+    compiler::{CompileError, Compiler, ScriptKind, TypeScript},
+    engine::{self, Ticker},
+    guest::javascript::JavaScript,
+    schedule::Background,
+    store::End,
+};
 
 /// Runs programs. Cheap to clone; all clones share one pool.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
-struct Inner {}
+struct Inner {
+    javascript: JavaScript,
+    compiler: Compiler,
+    background: Background,
+    ticker: Ticker,
+    slots: Semaphore,
+    slot_count: usize,
+    waiting: AtomicUsize,
+    queue: usize,
+}
 
 /// What the sandbox is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,14 +48,32 @@ pub struct Stats {
     pub waiting: usize,
 }
 
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
 impl Sandbox {
     /// Compiles the engine, or loads it from the cache, and brings up everything else.
     ///
     /// # Errors
     /// [`Error::Engine`] or [`Error::Io`] where the host cannot give what is needed.
     pub async fn start(config: SandboxConfig) -> Result<Self, Error> {
-        let _ = config;
-        Ok(Self { inner: Arc::new(Inner {}) })
+        let wasm = engine::engine(&config)?;
+        let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
+        let slot_count = config.concurrency as usize;
+        let inner = Inner {
+            javascript: JavaScript::start(&wasm, &cache).await?,
+            compiler: Compiler::new(config.compiler),
+            background: Background::start(config.background_threads)?,
+            ticker: Ticker::start(wasm)?,
+            slots: Semaphore::new(slot_count),
+            slot_count,
+            waiting: AtomicUsize::new(0),
+            queue: config.queue,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs `program` once in a pristine heap. Dropping the future ends the run and frees its slot.
@@ -39,12 +81,258 @@ impl Sandbox {
     /// # Errors
     /// Only what is the host's doing: [`Error::Full`] and worse. A guest that fails has an [`Outcome`].
     pub async fn execute(&self, program: Program, invocation: Invocation) -> Result<Outcome, Error> {
-        let _ = (program, invocation, &self.inner);
-        Err(Error::Full { running: 0, waiting: 0 })
+        self.supervise(invocation, |run| run.program(program)).await
+    }
+
+    /// Runs what an image holds, in a heap of its own.
+    ///
+    /// # Errors
+    /// As [`Sandbox::execute`].
+    pub async fn execute_image(&self, image: Image, invocation: Invocation) -> Result<Outcome, Error> {
+        self.supervise(invocation, |run| run.image(image)).await
+    }
+
+    /// Evaluates a program's top level and keeps its heap. Errors of the program are in the inner result.
+    ///
+    /// # Errors
+    /// As [`Sandbox::execute`].
+    pub async fn image(&self, program: Program, surface: Surface, mut invocation: Invocation) -> Result<Result<Image, GuestError>, Error> {
+        let account = Arc::new(Account::open(&mut invocation));
+        let source = match self.inner.translate(program).await {
+            Ok(source) => source,
+            Err(end) => return into_guest_error(end).map(Err),
+        };
+        let inner = self.inner.clone();
+        let kept = account.clone();
+        let work = async move {
+            let _slot = inner.admit().await?;
+            let _ticking = inner.ticker.tick();
+            inner.javascript.image(&Evaluate { program: source, surface }, &kept).await
+        };
+        match self.inner.background.run(account, work).await.unwrap_or(Err(End::Host(Error::Panicked))) {
+            Ok(image) => Ok(Ok(image)),
+            Err(end) => into_guest_error(end).map(Err),
+        }
     }
 
     /// What the sandbox is doing now.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let inner = &self.inner;
+        Stats {
+            slots: inner.slot_count,
+            running: inner.slot_count - inner.slots.available_permits(),
+            waiting: inner.waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Everything that can end a run from outside: its deadline, the wait for a slot included, and its caller.
+    async fn supervise<F>(&self, mut invocation: Invocation, work: impl FnOnce(Run) -> F) -> Result<Outcome, Error>
+    where
+        F: Future<Output = Result<Answer, End>>,
+    {
+        let account = Arc::new(Account::open(&mut invocation));
+        let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
+        let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
+        let ended = if wall.is_zero() {
+            Err(End::Terminated(Termination::Timeout))
+        } else {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err(End::Terminated(Termination::Cancelled)),
+                ended = work(run) => ended,
+                () = tokio::time::sleep(wall) => Err(End::Terminated(Termination::Timeout)),
+            }
+        };
+        let (logs, truncated, usage) = account.close();
+        let answer = match ended {
+            Ok(answer) => Ok(answer),
+            Err(end) => Err(into_guest_error(end).map(|error| explain(error, &account))?),
+        };
+        Ok(Outcome { answer, logs, truncated, usage })
+    }
+}
+
+/// One execution on its way.
+struct Run {
+    inner: Arc<Inner>,
+    invocation: Arc<Invocation>,
+    account: Arc<Account>,
+}
+
+impl Run {
+    async fn program(self, program: Program) -> Result<Answer, End> {
+        // Nobody said what it is: JavaScript, and TypeScript only if that does not parse.
+        let undeclared = match &program {
+            Program::Text { code, language: None } => Some(code.clone()),
+            _ => None,
+        };
+        let source = self.inner.translate(program).await?;
+        let refused = match self.javascript(source).await {
+            Err(End::Syntax(refused)) => refused,
+            ended => return ended,
+        };
+        let Some(code) = undeclared else { return Err(End::Guest(refused)) };
+        match self.inner.typescript(code, true, ScriptKind::Snippet).await {
+            Ok(source) => self.javascript(protocol::Program::Text(source)).await,
+            // Neither language: the parser that got further has understood more of it.
+            Err(End::Guest(other)) if (other.line, other.column) > (refused.line, refused.column) => Err(End::Guest(other)),
+            Err(End::Guest(_)) => Err(End::Guest(refused)),
+            Err(end) => Err(end),
+        }
+    }
+
+    async fn javascript(&self, source: protocol::Program) -> Result<Answer, End> {
+        let program = Evaluate { program: source, surface: self.invocation.surface };
+        let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
+        self.in_slot(async move { inner.javascript.run(&program, &invocation, &account).await }).await
+    }
+
+    async fn image(self, image: Image) -> Result<Answer, End> {
+        let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
+        self.in_slot(async move { inner.javascript.run_image(&image, &invocation, &account).await }).await
+    }
+
+    /// Runs `work` under a permit, on this thread for its first slice and in the background from then on.
+    async fn in_slot<F>(&self, work: F) -> Result<Answer, End>
+    where
+        F: Future<Output = Result<Answer, End>> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        let held = async move {
+            // Declared first, dropped last: the slot is free only when the store is gone.
+            let _slot = inner.admit().await?;
+            let _ticking = inner.ticker.tick();
+            work.await
+        };
+        self.inner.background.run(self.account.clone(), held).await.unwrap_or(Err(End::Host(Error::Panicked)))
+    }
+}
+
+impl Inner {
+    /// Waits for a slot, in a queue of bounded length.
+    async fn admit(&self) -> Result<SemaphorePermit<'_>, Error> {
+        if let Ok(permit) = self.slots.try_acquire() {
+            return Ok(permit);
+        }
+        let _place = Place::take(&self.waiting, self.queue).ok_or_else(|| Error::Full {
+            running: self.slot_count - self.slots.available_permits(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        })?;
+        self.slots.acquire().await.map_err(|_| Error::Panicked)
+    }
+
+    /// The program as the guest takes it: everything JavaScript.
+    async fn translate(&self, program: Program) -> Result<protocol::Program, End> {
+        match program {
+            Program::Text { code, language: Some(Language::TypeScript) } => {
+                Ok(protocol::Program::Text(self.typescript(code, true, ScriptKind::Snippet).await?))
+            }
+            Program::Text { code, .. } => Ok(protocol::Program::Text(plain(code))),
+            Program::Modules { main, modules } => {
+                let mut translated = Vec::with_capacity(modules.len());
+                for (name, source) in modules {
+                    let body = self.translate_module(&name, source).await?;
+                    translated.push(protocol::Module { name, body });
+                }
+                Ok(protocol::Program::Modules { main, modules: translated })
+            }
+            Program::Wasm(_) => Err(refusal("this program is no JavaScript")),
+        }
+    }
+
+    async fn translate_module(&self, name: &str, source: ModuleSource) -> Result<protocol::ModuleBody, End> {
+        Ok(match source {
+            ModuleSource::Js(code) => protocol::ModuleBody::Js(plain(code)),
+            ModuleSource::Ts(code) => {
+                let jsx = name.ends_with('x');
+                protocol::ModuleBody::Js(self.typescript(code, jsx, ScriptKind::Module).await?)
+            }
+            ModuleSource::Cjs(code) => protocol::ModuleBody::Cjs(plain(code)),
+            ModuleSource::Text(text) => protocol::ModuleBody::Text(text),
+            ModuleSource::Json(text) => protocol::ModuleBody::Json(text),
+            ModuleSource::Data(bytes) => protocol::ModuleBody::Data(bytes),
+            ModuleSource::Wasm(_) | ModuleSource::Wat(_) => {
+                return Err(refusal(&format!("module {name:?}: WebAssembly can only be the main module")));
+            }
+        })
+    }
+
+    async fn typescript(&self, code: String, jsx: bool, kind: ScriptKind) -> Result<protocol::Source, End> {
+        let compiled = self.compiler.typescript(TypeScript { code, jsx, kind }).await.map_err(End::from)?;
+        Ok(protocol::Source { code: compiled.code, mappings: Some(compiled.mappings) })
+    }
+}
+
+impl From<CompileError> for End {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Refused { name, message, line, column } => {
+                Self::Guest(GuestError { name: name.to_owned(), message, line, column, ..GuestError::default() })
+            }
+            CompileError::Limit(_) => Self::Guest(GuestError {
+                name: "CompileError".into(),
+                message: error.to_string(),
+                ..GuestError::default()
+            }),
+            CompileError::Unavailable(reason) => Self::Host(Error::Compiler(reason)),
+            CompileError::Full => Self::Host(Error::Full { running: 0, waiting: 0 }),
+        }
+    }
+}
+
+fn plain(code: String) -> protocol::Source {
+    protocol::Source { code, mappings: None }
+}
+
+fn refusal(message: &str) -> End {
+    End::Guest(GuestError { name: "Error".into(), message: message.to_owned(), ..GuestError::default() })
+}
+
+/// The guest's error that an end stands for, or ours.
+fn into_guest_error(end: End) -> Result<GuestError, Error> {
+    match end {
+        End::Terminated(code) => Ok(GuestError { code: Some(code), ..GuestError::default() }),
+        End::Syntax(error) | End::Guest(error) => Ok(error),
+        End::Host(error) => Err(error),
+    }
+}
+
+/// Says in words which limit ended a run.
+fn explain(mut error: GuestError, account: &Account) -> GuestError {
+    let Some(code) = error.code else { return error };
+    let limits = &account.limits;
+    let (name, message) = match code {
+        Termination::Timeout => ("TimeoutError", format!("Execution timed out after {}ms", limits.wall.as_millis())),
+        Termination::CpuLimit => ("LimitError", format!("CPU time limit of {}ms exceeded", limits.cpu.as_millis())),
+        Termination::StartupLimit => (
+            "LimitError",
+            format!("CPU time limit of {}ms for top-level code exceeded", limits.startup_cpu.as_millis()),
+        ),
+        Termination::FuelExhausted => ("LimitError", format!("Fuel limit of {} exceeded", limits.fuel)),
+        Termination::MemoryLimit => ("LimitError", format!("Memory limit of {} bytes exceeded", limits.memory_bytes)),
+        Termination::OutputLimit => {
+            ("LimitError", format!("Output limit of {} bytes for result and logs exceeded", limits.output_bytes))
+        }
+        Termination::CallLimit => ("LimitError", format!("Limit of {} calls exceeded", limits.calls)),
+        Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),
+    };
+    error.name = name.to_owned();
+    error.message = message;
+    error
+}
+
+/// A place in the queue; leaving it gives it back.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| (now < limit).then_some(now + 1));
+        taken.ok().map(|_| Self(waiting))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

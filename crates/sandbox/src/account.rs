@@ -1,0 +1,235 @@
+//! The account of one execution: what it may use, what it has used, and what it wrote.
+//!
+//! It lives outside the store, so that logs and usage are still there when a timeout drops the store.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use doer_core::{fault::Termination, limits::Limits, tier::Tier};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{Console, Invocation, Usage};
+
+/// A host's decision to end the guest, on its way through wasmtime as an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("ended by the host: {0}")]
+pub(crate) struct Ended(pub(crate) Termination);
+
+/// One execution's account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) limits: Limits,
+    started: Instant,
+    truncate: bool,
+    cpu_ns: AtomicU64,
+    /// The thread's CPU clock at the last poll.
+    polled_at_ns: AtomicU64,
+    /// Nonzero while a top level runs: the CPU time at which it has had enough.
+    startup_ends_ns: AtomicU64,
+    slice_used: AtomicBool,
+    fuel: AtomicU64,
+    peak_memory_bytes: AtomicU64,
+    cold_start: AtomicBool,
+    transcript: Mutex<Transcript>,
+}
+
+#[derive(Debug)]
+struct Transcript {
+    console: Console,
+    logs: Vec<String>,
+    output_bytes: u64,
+    truncated: bool,
+}
+
+impl Account {
+    pub(crate) fn open(invocation: &mut Invocation) -> Self {
+        Self::new(invocation.limits, invocation.truncate, std::mem::take(&mut invocation.console))
+    }
+
+    /// An account for our own code: booting the engine.
+    pub(crate) fn unlimited() -> Self {
+        Self::new(Limits::of(Tier::Internal), false, Console::Discard)
+    }
+
+    fn new(limits: Limits, truncate: bool, console: Console) -> Self {
+        Self {
+            limits,
+            started: Instant::now(),
+            truncate,
+            cpu_ns: AtomicU64::new(0),
+            polled_at_ns: AtomicU64::new(thread_cpu_ns()),
+            startup_ends_ns: AtomicU64::new(0),
+            slice_used: AtomicBool::new(false),
+            fuel: AtomicU64::new(0),
+            peak_memory_bytes: AtomicU64::new(0),
+            cold_start: AtomicBool::new(false),
+            transcript: Mutex::new(Transcript { console, logs: Vec::new(), output_bytes: 0, truncated: false }),
+        }
+    }
+
+    /// A thread begins to work for this execution.
+    pub(crate) fn poll_begins(&self) {
+        self.polled_at_ns.store(thread_cpu_ns(), Relaxed);
+    }
+
+    /// It stops for now.
+    pub(crate) fn poll_ends(&self) {
+        self.cpu_ns.store(self.cpu_now_ns(), Relaxed);
+    }
+
+    fn cpu_now_ns(&self) -> u64 {
+        self.cpu_ns.load(Relaxed) + thread_cpu_ns().saturating_sub(self.polled_at_ns.load(Relaxed))
+    }
+
+    /// Called from the epoch callback, on the thread that runs the guest.
+    ///
+    /// # Errors
+    /// [`Ended`] where CPU time is up.
+    pub(crate) fn tick(&self) -> Result<(), Ended> {
+        self.slice_used.store(true, Relaxed);
+        let now = self.cpu_now_ns();
+        let startup_ends = self.startup_ends_ns.load(Relaxed);
+        if startup_ends != 0 && now > startup_ends {
+            return Err(Ended(Termination::StartupLimit));
+        }
+        if now > as_ns(self.limits.cpu) {
+            return Err(Ended(Termination::CpuLimit));
+        }
+        Ok(())
+    }
+
+    /// Has it been interrupted since it began?
+    pub(crate) fn has_used_slice(&self) -> bool {
+        self.slice_used.load(Relaxed)
+    }
+
+    /// A top level begins: it has CPU time of its own.
+    pub(crate) fn startup_begins(&self) {
+        self.startup_ends_ns.store((self.cpu_now_ns() + as_ns(self.limits.startup_cpu)).max(1), Relaxed);
+    }
+
+    pub(crate) fn startup_ends(&self) {
+        self.startup_ends_ns.store(0, Relaxed);
+    }
+
+    pub(crate) fn mark_cold_start(&self) {
+        self.cold_start.store(true, Relaxed);
+    }
+
+    /// Fuel that is left for the next store: a second attempt gets what the first one left.
+    pub(crate) fn fuel_left(&self) -> u64 {
+        self.limits.fuel.saturating_sub(self.fuel.load(Relaxed))
+    }
+
+    /// Notes what a store has left.
+    pub(crate) fn set_fuel_left(&self, left: u64) {
+        self.fuel.store(self.limits.fuel.saturating_sub(left), Relaxed);
+    }
+
+    /// Asks for linear memory.
+    ///
+    /// # Errors
+    /// [`Ended`] where it is more than the limit. An error rather than a refusal: the guest cannot catch it.
+    pub(crate) fn grow_memory(&self, bytes: u64) -> Result<(), Ended> {
+        if bytes > self.limits.memory_bytes {
+            return Err(Ended(Termination::MemoryLimit));
+        }
+        self.peak_memory_bytes.fetch_max(bytes, Relaxed);
+        Ok(())
+    }
+
+    /// Takes one line of console output.
+    ///
+    /// # Errors
+    /// [`Ended`] where there has been too much; what fits of the line is kept.
+    pub(crate) fn log(&self, prefix: &str, line: &str) -> Result<(), Ended> {
+        let mut transcript = self.transcript();
+        if matches!(transcript.console, Console::Discard) {
+            return Ok(());
+        }
+        if transcript.truncated {
+            return Ok(());
+        }
+        let room = self.limits.output_bytes - transcript.output_bytes;
+        let fits = (prefix.len() + line.len()) as u64 <= room;
+        let mut text = format!("{prefix}{line}");
+        if !fits {
+            truncate(&mut text, room);
+        }
+        transcript.output_bytes += text.len() as u64;
+        if fits || !text.is_empty() {
+            if let Console::Stream(sender) = &transcript.console {
+                // Nobody listens any more: the run itself is about to be dropped.
+                let _ = sender.send(text.clone());
+            }
+            transcript.logs.push(text);
+        }
+        if fits {
+            return Ok(());
+        }
+        transcript.truncated = self.truncate;
+        if self.truncate { Ok(()) } else { Err(Ended(Termination::OutputLimit)) }
+    }
+
+    /// Takes the result.
+    ///
+    /// # Errors
+    /// [`Ended`] where it does not fit beside the logs, and must.
+    pub(crate) fn take_result(&self, result: &mut String) -> Result<(), Ended> {
+        let mut transcript = self.transcript();
+        let room = self.limits.output_bytes - transcript.output_bytes;
+        if result.len() as u64 > room {
+            if !self.truncate {
+                return Err(Ended(Termination::OutputLimit));
+            }
+            truncate(result, room);
+            transcript.truncated = true;
+            // What is left is no JSON any more: it is passed on as the text that it is.
+            *result = serde_json::Value::from(std::mem::take(result)).to_string();
+        }
+        transcript.output_bytes += (result.len() as u64).min(room);
+        Ok(())
+    }
+
+    /// Closes the account: logs, whether they were cut, and usage.
+    pub(crate) fn close(&self) -> (Vec<String>, bool, Usage) {
+        let mut transcript = self.transcript();
+        let logs = std::mem::take(&mut transcript.logs);
+        // Ends a stream of logs.
+        transcript.console = Console::Discard;
+        let usage = Usage {
+            wall: self.started.elapsed(),
+            cpu: Duration::from_nanos(self.cpu_ns.load(Relaxed)),
+            fuel: self.fuel.load(Relaxed),
+            peak_memory_bytes: self.peak_memory_bytes.load(Relaxed),
+            output_bytes: transcript.output_bytes,
+            calls: Default::default(),
+            cold_start: self.cold_start.load(Relaxed),
+        };
+        (logs, transcript.truncated, usage)
+    }
+
+    fn transcript(&self) -> MutexGuard<'_, Transcript> {
+        // A panic elsewhere leaves a transcript that is merely shorter.
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn truncate(text: &mut String, room: u64) {
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    text.truncate(text.floor_char_boundary(room));
+}
+
+fn as_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn thread_cpu_ns() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}

@@ -1,0 +1,145 @@
+//! Compiled modules on disk.
+//!
+//! An artifact is native code that this process will jump into. So the directory is the user's alone, the file's
+//! owner is checked, and a keyed hash under the installation's key stands beside each file; what does not verify
+//! is compiled again and replaced.
+
+#![expect(unsafe_code, reason = "loading an artifact that doer compiled itself, once its keyed hash has been verified")]
+
+use std::{
+    fs::{self, File, OpenOptions},
+    hash::{Hash, Hasher},
+    io::{Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use wasmtime::{Engine, Module};
+
+use crate::Error;
+
+/// Artifacts of one installation.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    dir: PathBuf,
+    key: [u8; 32],
+}
+
+/// What an artifact is the result of: everything that decides about its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ArtifactId(blake3::Hash);
+
+impl ArtifactId {
+    /// The id of what `engine` makes of `parts`.
+    pub(crate) fn of(engine: &Engine, kind: &str, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        engine.precompile_compatibility_hash().hash(&mut Absorb(&mut hasher));
+        for part in [kind.as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()].iter().chain(parts) {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        Self(hasher.finalize())
+    }
+}
+
+struct Absorb<'a>(&'a mut blake3::Hasher);
+
+impl Hasher for Absorb<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+impl Cache {
+    /// Opens the directory, or makes it with mode 0700.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also where somebody else owns it or others may write to it.
+    pub(crate) fn open(dir: &Path, installation_key: &[u8; 32]) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: dir.display().to_string(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+        let meta = fs::metadata(dir).map_err(io)?;
+        if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o077 != 0 {
+            let reason = "the directory of compiled code must be owned by this user and have mode 0700";
+            return Err(io(std::io::Error::other(reason)));
+        }
+        Ok(Self { dir: dir.to_owned(), key: blake3::derive_key("doer 2026 compiled artifacts", installation_key) })
+    }
+
+    /// The artifact, if it is there and verifies.
+    pub(crate) fn load(&self, engine: &Engine, id: ArtifactId) -> Option<Module> {
+        let path = self.path(id);
+        match self.load_verified(engine, id, &path) {
+            Ok(found) => found,
+            Err(reason) => {
+                tracing::warn!(path = %path.display(), reason, "a compiled artifact is not used; it is made again");
+                None
+            }
+        }
+    }
+
+    fn load_verified(&self, engine: &Engine, id: ArtifactId, path: &Path) -> Result<Option<Module>, String> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let meta = file.metadata().map_err(|error| error.to_string())?;
+        if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+            return Err("somebody else owns it or may write to it".into());
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+        file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        let recorded = fs::read(seal_path(path)).map_err(|error| error.to_string())?;
+        // blake3's hashes compare in constant time.
+        if blake3::Hash::from_slice(&recorded).ok() != Some(self.seal(id, &bytes)) {
+            return Err("its keyed hash does not verify".into());
+        }
+        // SAFETY: the bytes behind this handle are what `store` wrote, under a key that only this installation
+        // has; nobody else may write to the file or replace it while it is mapped.
+        unsafe { Module::deserialize_open_file(engine, file) }.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Compiles `binary`, keeps the artifact, and loads it from the file, which shares its pages with the cache.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] where it does not compile. A file that cannot be written is only logged.
+    pub(crate) fn compile(&self, engine: &Engine, id: ArtifactId, binary: &[u8]) -> Result<Module, Error> {
+        let refused = |source| Error::Engine { during: "compiling", source };
+        let artifact = engine.precompile_module(binary).map_err(refused)?;
+        self.keep(id, &artifact);
+        if let Some(module) = self.load(engine, id) {
+            return Ok(module);
+        }
+        // SAFETY: compiled by this process a moment ago.
+        unsafe { Module::deserialize(engine, &artifact) }.map_err(refused)
+    }
+
+    fn keep(&self, id: ArtifactId, artifact: &[u8]) {
+        let path = self.path(id);
+        let write = |path: &Path, bytes: &[u8]| {
+            let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(bytes)?;
+            fs::rename(&temporary, path)
+        };
+        let kept = write(&seal_path(&path), self.seal(id, artifact).as_bytes()).and_then(|()| write(&path, artifact));
+        if let Err(error) = kept {
+            tracing::warn!(path = %path.display(), %error, "a compiled artifact could not be kept");
+        }
+    }
+
+    fn seal(&self, id: ArtifactId, artifact: &[u8]) -> blake3::Hash {
+        blake3::Hasher::new_keyed(&self.key).update(id.0.as_bytes()).update(artifact).finalize()
+    }
+
+    fn path(&self, id: ArtifactId) -> PathBuf {
+        self.dir.join(format!("{}.cwasm", id.0.to_hex()))
+    }
+}
+
+fn seal_path(artifact: &Path) -> PathBuf {
+    artifact.with_extension("seal")
+}

@@ -1,0 +1,142 @@
+//! The WebAssembly engine: one configuration for everything that runs, and the clock that preempts it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
+
+use crate::{Error, PagemapScan, SandboxConfig, swap};
+
+/// Native stack of a guest. QuickJS watches its own stack inside linear memory and must run out of that one
+/// first: its frames need more of this one than of the other.
+const WASM_STACK_BYTES: usize = 8 << 20;
+/// What host functions may use on top of it.
+const HOST_STACK_BYTES: usize = 512 << 10;
+/// How often a running guest is interrupted: the grain of CPU limits and of sharing a thread.
+const TICK: Duration = Duration::from_millis(1);
+/// Largest table of a user's module; 8 bytes of address space each, per slot.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// Everything that decides what native code comes out of a compilation. The process that runs it and the one
+/// that compiles for users must agree on it to the letter; wasmtime refuses artifacts where they do not.
+pub(crate) fn codegen_config() -> Config {
+    let mut config = Config::new();
+    // Both kinds of metering: fuel is a budget that comes out the same on every machine, epochs are what
+    // gives a thread back and holds the limit on CPU time.
+    config.consume_fuel(true).epoch_interruption(true);
+    // Cranelift only: Winch, the baseline compiler, has had a sandbox escape.
+    config.cranelift_opt_level(OptLevel::Speed);
+    // What WASI toolchains emit, and nothing more: each feature is attack surface.
+    config.wasm_features(WasmFeatures::all(), false);
+    config.wasm_features(
+        WasmFeatures::MUTABLE_GLOBAL
+            | WasmFeatures::SATURATING_FLOAT_TO_INT
+            | WasmFeatures::SIGN_EXTENSION
+            | WasmFeatures::REFERENCE_TYPES
+            | WasmFeatures::CALL_INDIRECT_OVERLONG
+            | WasmFeatures::MULTI_VALUE
+            | WasmFeatures::BULK_MEMORY
+            | WasmFeatures::BULK_MEMORY_OPT
+            | WasmFeatures::SIMD
+            | WasmFeatures::FLOATS
+            | WasmFeatures::EXTENDED_CONST
+            | WasmFeatures::TAIL_CALL,
+        true,
+    );
+    // Traps are told by their kind; a backtrace of native frames helps no user and costs each trap.
+    config.wasm_backtrace_max_frames(None).native_unwind_info(false).generate_address_map(false);
+    config
+}
+
+/// The engine that runs guests.
+///
+/// # Errors
+/// [`Error::Engine`] where the host cannot reserve what the pool needs.
+pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
+    let mut config = codegen_config();
+    config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Engine::new(&config).map_err(|source| Error::Engine { during: "reserving the instance pool", source })
+}
+
+fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
+    let slots = settings.concurrency;
+    let mut pool = PoolingAllocationConfig::default();
+    // A JavaScript guest is two instances on one memory: its heap image, and the engine that works on it.
+    pool.total_core_instances(2 * slots).total_memories(slots).total_tables(slots).total_stacks(slots);
+    pool.max_memory_size(usize::try_from(settings.max_memory_bytes).unwrap_or(usize::MAX));
+    pool.table_elements(TABLE_ELEMENTS);
+    // A slot that was used for an image before keeps that image mapped: as many may be warm as there are.
+    pool.max_unused_warm_slots(slots);
+    // A slot keeps its touched pages and has them wiped by memcpy, which is cheaper than page faults.
+    pool.linear_memory_keep_resident(settings.keep_resident_bytes).table_keep_resident(16 << 10);
+    let scan = settings.pagemap_scan == PagemapScan::Auto && swap::is_impossible();
+    let scan = scan && PoolingAllocationConfig::is_pagemap_scan_available();
+    tracing::info!(slots, pagemap_scan = scan, "instance pool");
+    pool.pagemap_scan(if scan { Enabled::Yes } else { Enabled::No });
+    pool
+}
+
+/// Advances the engine's epoch once a millisecond while anything runs, from one thread for all: a timer per
+/// execution would cost more than most executions do.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticker {
+    running: Arc<AtomicUsize>,
+    thread: thread::Thread,
+}
+
+/// While one exists, epochs advance.
+#[derive(Debug)]
+pub(crate) struct Ticking(Ticker);
+
+impl Ticker {
+    pub(crate) fn start(engine: Engine) -> Result<Self, Error> {
+        let running = Arc::new(AtomicUsize::new(0));
+        let weak = Arc::downgrade(&running);
+        let body = move || {
+            // Ends with the last handle on the sandbox; `Drop` below wakes it for that.
+            while let Some(running) = weak.upgrade() {
+                let idle = running.load(Ordering::Acquire) == 0;
+                drop(running);
+                if idle {
+                    thread::park();
+                } else {
+                    thread::sleep(TICK);
+                    engine.increment_epoch();
+                }
+            }
+        };
+        let handle = thread::Builder::new()
+            .name("doer-epoch".into())
+            .spawn(body)
+            .map_err(|source| Error::Io { path: "the epoch thread".into(), source })?;
+        Ok(Self { running, thread: handle.thread().clone() })
+    }
+
+    pub(crate) fn tick(&self) -> Ticking {
+        if self.running.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.thread.unpark();
+        }
+        Ticking(self.clone())
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.running) == 1 {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}

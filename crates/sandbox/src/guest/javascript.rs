@@ -1,0 +1,341 @@
+//! JavaScript: the engine module on a heap image, and the messages between us and it.
+
+use std::sync::Arc;
+
+use doer_guest_protocol::{Evaluate, Exception, Invoke, Level, Step, decode, encode};
+use serde_json::value::RawValue;
+use wasmtime::{
+    Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc,
+};
+
+use crate::{
+    Answer, Error, GuestError, Invocation, ResponseHead,
+    account::Account,
+    cache::{ArtifactId, Cache},
+    image, linked,
+    store::{self, End, GuestClock, State},
+};
+
+/// The JavaScript engine, compiled, and the image of its heap after boot.
+pub(crate) struct JavaScript {
+    engine: Engine,
+    code: Module,
+    base: Module,
+    max_pages: Option<u64>,
+    imports: Vec<Import>,
+    linker: Linker<State>,
+    exports: Exports,
+}
+
+/// What the engine module imports, in its order.
+enum Import {
+    Memory,
+    Host(String, String),
+}
+
+/// Resolved once: looking an export up by index is cheaper than by name.
+struct Exports {
+    constructors: ModuleExport,
+    stack_pointer: ModuleExport,
+    boot: ModuleExport,
+    evaluate: ModuleExport,
+    invoke: ModuleExport,
+    resume: ModuleExport,
+}
+
+/// A heap: the base image, or one made of a program after its top level.
+#[derive(Debug, Clone)]
+pub struct Image(Module);
+
+impl JavaScript {
+    /// Compiles the engine and boots it, or loads both from the cache.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], [`Error::Protocol`]: defects of the build, or of the machine.
+    pub(crate) async fn start(engine: &Engine, cache: &Cache) -> Result<Self, Error> {
+        let linked = linked::take_apart().map_err(Error::Protocol)?;
+        let code_id = ArtifactId::of(engine, "engine", &[&linked.code]);
+        let code = match cache.load(engine, code_id) {
+            Some(code) => code,
+            None => {
+                tracing::info!("compiling the JavaScript engine; this happens once per build of doer");
+                cache.compile(engine, code_id, &linked.code)?
+            }
+        };
+        let base_id = ArtifactId::of(engine, "base image", &[&linked.code, &linked.data]);
+        let known_base = cache.load(engine, base_id);
+        let first = match &known_base {
+            Some(base) => base.clone(),
+            None => Module::new(engine, &linked.data).map_err(|source| Error::Engine { during: "compiling", source })?,
+        };
+        let mut javascript = Self::assemble(engine, code, first, linked.max_pages)?;
+        if known_base.is_none() {
+            let binary = javascript.boot().await?;
+            javascript.base = cache.compile(engine, base_id, &binary)?;
+        }
+        Ok(javascript)
+    }
+
+    fn assemble(engine: &Engine, code: Module, base: Module, max_pages: Option<u64>) -> Result<Self, Error> {
+        let export = |name: &str| {
+            code.get_export_index(name).ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
+        };
+        let exports = Exports {
+            constructors: export("__wasm_call_ctors")?,
+            stack_pointer: export("__stack_pointer")?,
+            boot: export("boot")?,
+            evaluate: export("evaluate")?,
+            invoke: export("invoke")?,
+            resume: export("resume")?,
+        };
+        let imports = code.imports().map(|import| match import.ty() {
+            ExternType::Memory(_) => Import::Memory,
+            _ => Import::Host(import.module().to_owned(), import.name().to_owned()),
+        });
+        let imports = imports.collect();
+        let linker = host_functions(engine).map_err(|source| Error::Engine { during: "defining imports", source })?;
+        Ok(Self { engine: engine.clone(), code, base, max_pages, imports, linker, exports })
+    }
+
+    /// Boots the engine on the linker's data, and gives the image of its heap.
+    async fn boot(&self) -> Result<Vec<u8>, Error> {
+        let broken = |end: End| match end {
+            End::Host(error) => error,
+            other => Error::Protocol(format!("the guest does not boot: {other:?}")),
+        };
+        let account = Arc::new(Account::unlimited());
+        let mut guest = Guest::open(self, &self.base, &account).map_err(broken)?;
+        let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
+        let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
+        constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
+        let boot: TypedFunc<(), u64> = guest.function(self.exports.boot).map_err(broken)?;
+        let answer = boot.call_async(&mut guest.store, ()).await.map_err(failed)?;
+        match guest.read(answer).map_err(broken)? {
+            Step::Ready => guest.snapshot(&self.exports.stack_pointer, self.max_pages).map_err(broken),
+            step => Err(Error::Protocol(format!("the guest does not boot: {step:?}"))),
+        }
+    }
+
+    /// Evaluates a program and keeps its heap.
+    ///
+    /// # Errors
+    /// [`End`]; a heap too large to be an image is [`End::Guest`].
+    pub(crate) async fn image(&self, program: &Evaluate, account: &Arc<Account>) -> Result<Image, End> {
+        let mut guest = Guest::open(self, &self.base, account)?;
+        guest.evaluate(self, program).await?;
+        let binary = guest.snapshot(&self.exports.stack_pointer, self.max_pages)?;
+        drop(guest);
+        let image = Module::new(&self.engine, &binary);
+        Ok(Image(image.map_err(|source| Error::Engine { during: "compiling an image", source })?))
+    }
+
+    /// Runs a program from the base image.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(crate) async fn run(
+        &self,
+        program: &Evaluate,
+        invocation: &Invocation,
+        account: &Arc<Account>,
+    ) -> Result<Answer, End> {
+        account.mark_cold_start();
+        let mut guest = Guest::open(self, &self.base, account)?;
+        guest.evaluate(self, program).await?;
+        guest.invoke(self, invocation).await
+    }
+
+    /// Runs what an image holds.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(crate) async fn run_image(
+        &self,
+        image: &Image,
+        invocation: &Invocation,
+        account: &Arc<Account>,
+    ) -> Result<Answer, End> {
+        Guest::open(self, &image.0, account)?.invoke(self, invocation).await
+    }
+}
+
+/// One isolate.
+struct Guest {
+    store: Store<State>,
+    instance: Instance,
+    memory: Memory,
+}
+
+impl Guest {
+    fn open(javascript: &JavaScript, image: &Module, account: &Arc<Account>) -> Result<Self, End> {
+        let failed = |error| End::from_wasmtime(error, "instantiating a guest");
+        let mut store = store::open(&javascript.engine, account)?;
+        let heap = Instance::new(&mut store, image, &[]).map_err(failed)?;
+        let memory = heap
+            .get_memory(&mut store, image::MEMORY)
+            .ok_or_else(|| Error::Protocol("an image exports no memory".into()))?;
+        store.data_mut().memory = Some(memory);
+        let mut imports = Vec::with_capacity(javascript.imports.len());
+        for import in &javascript.imports {
+            imports.push(match import {
+                Import::Memory => Extern::Memory(memory),
+                Import::Host(module, name) => javascript
+                    .linker
+                    .get(&mut store, module, name)
+                    .map_err(|source| Error::Engine { during: "giving a guest its imports", source })?,
+            });
+        }
+        let instance = Instance::new(&mut store, &javascript.code, &imports).map_err(failed)?;
+        Ok(Self { store, instance, memory })
+    }
+
+    async fn evaluate(&mut self, javascript: &JavaScript, program: &Evaluate) -> Result<(), End> {
+        let account = self.store.data().account.clone();
+        account.startup_begins();
+        self.store.data_mut().clock = GuestClock::freeze();
+        let step = self.call(javascript.exports.evaluate, encode(program)).await?;
+        self.store.data_mut().clock = GuestClock::Running;
+        account.startup_ends();
+        match step {
+            Step::Ready => Ok(()),
+            Step::Failed(exception) if exception.syntax => Err(End::Syntax(guest_error(exception))),
+            Step::Failed(exception) => Err(End::Guest(guest_error(exception))),
+            step => Err(unexpected(&step)),
+        }
+    }
+
+    async fn invoke(&mut self, javascript: &JavaScript, invocation: &Invocation) -> Result<Answer, End> {
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(|error| Error::Protocol(error.to_string()))?;
+        let message = Invoke {
+            input: invocation.input.as_ref().map(|input| input.get().to_owned()),
+            context: invocation.context.get().to_owned(),
+            seed: u64::from_le_bytes(seed),
+        };
+        let mut step = self.call(javascript.exports.invoke, encode(&message)).await?;
+        loop {
+            match step {
+                Step::Done(answer) => return self.answer(answer),
+                Step::Failed(exception) => return Err(End::Guest(guest_error(exception))),
+                // No frame of the guest is on a stack while it waits: dropping us now is a clean end.
+                Step::Waiting { wake_after_us } => {
+                    tokio::time::sleep(std::time::Duration::from_micros(wake_after_us)).await;
+                }
+                Step::Ready => return Err(unexpected(&Step::Ready)),
+            }
+            let resume: TypedFunc<(), u64> = self.function(javascript.exports.resume)?;
+            let answer = resume.call_async(&mut self.store, ()).await;
+            step = self.step(answer)?;
+        }
+    }
+
+    fn answer(&mut self, answer: doer_guest_protocol::Answer) -> Result<Answer, End> {
+        let mut result = answer.result;
+        self.store.data().account.take_result(&mut result)?;
+        // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
+        let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
+        let response = answer.response.map(|head| ResponseHead { status: head.status, headers: head.headers });
+        Ok(Answer { result, response })
+    }
+
+    async fn call(&mut self, export: ModuleExport, message: Vec<u8>) -> Result<Step, End> {
+        let function: TypedFunc<u32, u64> = self.function(export)?;
+        let length = u32::try_from(message.len()).map_err(|error| Error::Protocol(error.to_string()))?;
+        self.store.data_mut().message = message;
+        let answer = function.call_async(&mut self.store, length).await;
+        self.step(answer)
+    }
+
+    fn step(&mut self, answer: wasmtime::Result<u64>) -> Result<Step, End> {
+        store::note_fuel(&mut self.store);
+        let answer = answer.map_err(|error| End::from_wasmtime(error, "running a guest"))?;
+        self.read(answer)
+    }
+
+    fn read(&self, answer: u64) -> Result<Step, End> {
+        let (start, length) = ((answer >> 32) as usize, (answer & 0xFFFF_FFFF) as usize);
+        let bytes = start.checked_add(length).and_then(|end| self.memory.data(&self.store).get(start..end));
+        let bytes = bytes.ok_or_else(|| Error::Protocol("an answer lies outside of memory".into()))?;
+        Ok(decode(bytes).map_err(|error| Error::Protocol(error.to_string()))?)
+    }
+
+    fn function<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+        &mut self,
+        export: ModuleExport,
+    ) -> Result<TypedFunc<P, R>, End> {
+        let found = self.instance.get_module_export(&mut self.store, &export).and_then(Extern::into_func);
+        let function = found.ok_or_else(|| Error::Protocol("an export of the guest is no function".into()))?;
+        Ok(function.typed(&self.store).map_err(|source| Error::Engine { during: "looking up an export", source })?)
+    }
+
+    /// The heap as an image. Only at rest: nothing of the guest is on a stack.
+    fn snapshot(&mut self, stack_pointer: &ModuleExport, max_pages: Option<u64>) -> Result<Vec<u8>, End> {
+        let stack_pointer = self.instance.get_module_export(&mut self.store, stack_pointer).and_then(Extern::into_global);
+        let top = stack_pointer.and_then(|global| global.get(&mut self.store).i32()).unwrap_or(0).cast_unsigned();
+        let memory = self.memory.data_mut(&mut self.store);
+        if memory.len() > image::MAX_IMAGE_BYTES {
+            let message = format!("the heap is too large for an image: {} bytes", memory.len());
+            return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
+        }
+        // The stack lies below its pointer, at the bottom of memory; what calls left there is dead.
+        if let Some(dead) = memory.get_mut(..top as usize) {
+            dead.fill(0);
+        }
+        let pages = (memory.len() / image::PAGE_BYTES) as u64;
+        Ok(image::module(pages, max_pages, image::runs(memory)))
+    }
+}
+
+fn guest_error(exception: Exception) -> GuestError {
+    GuestError {
+        name: exception.name,
+        message: exception.message,
+        stack: exception.stack,
+        line: exception.line,
+        column: exception.column,
+        code: None,
+    }
+}
+
+fn unexpected(step: &Step) -> End {
+    End::Host(Error::Protocol(format!("unexpected step: {step:?}")))
+}
+
+/// The guest's six imports.
+fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    linker.func_wrap("env", "__rquickjs_host_now_us", |caller: Caller<'_, State>| caller.data().clock.now_us())?;
+    linker.func_wrap("doer", "random", |mut caller: Caller<'_, State>, start: u32, length: u32| {
+        let bytes = slice(&mut caller, start, length)?.0;
+        getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))
+    })?;
+    linker.func_wrap("doer", "message", |mut caller: Caller<'_, State>, start: u32, length: u32| {
+        let message = std::mem::take(&mut caller.data_mut().message);
+        let bytes = slice(&mut caller, start, length)?.0;
+        if bytes.len() != message.len() {
+            return Err(wasmtime::Error::msg("the guest asks for another message than it was given"));
+        }
+        bytes.copy_from_slice(&message);
+        Ok(())
+    })?;
+    linker.func_wrap("doer", "log", |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
+        let (bytes, state) = slice(&mut caller, start, length)?;
+        let prefix = match Level::from_code(level) {
+            Level::Warn => "[warn] ",
+            Level::Error => "[error] ",
+            Level::Debug | Level::Log | Level::Info => "",
+        };
+        state.account.log(prefix, &String::from_utf8_lossy(bytes))?;
+        Ok(())
+    })?;
+    Ok(linker)
+}
+
+/// A piece of the guest's memory. Its memory is an import of the engine module, exported by none: the store
+/// keeps it for us.
+fn slice<'a>(caller: &'a mut Caller<'_, State>, start: u32, length: u32) -> wasmtime::Result<(&'a mut [u8], &'a State)> {
+    let memory = caller.data().memory.ok_or_else(|| wasmtime::Error::msg("the guest has no memory"))?;
+    let (bytes, state) = memory.data_and_store_mut(caller);
+    let piece = bytes.get_mut(start as usize..).and_then(|bytes| bytes.get_mut(..length as usize));
+    Ok((piece.ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?, state))
+}

@@ -1,0 +1,65 @@
+//! One sandbox for all tests of a binary, and short words for what they run.
+
+use std::{sync::LazyLock, time::Duration};
+
+use doer_core::{limits::Limits, tier::Tier};
+use doer_sandbox::{CompilerConfig, Console, Invocation, Outcome, PagemapScan, Program, Sandbox, SandboxConfig, Surface};
+use serde_json::{Value, value::RawValue};
+use tokio::{runtime::Runtime, sync::OnceCell};
+
+/// Runs a test on the runtime that all tests share: the sandbox they share belongs to it.
+pub fn block_on<F: Future>(test: F) -> F::Output {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(test)
+}
+
+/// The sandbox that the tests of this binary share.
+pub async fn sandbox() -> Sandbox {
+    static SANDBOX: OnceCell<Sandbox> = OnceCell::const_new();
+    SANDBOX.get_or_init(|| async { Sandbox::start(config(8)).await.unwrap() }).await.clone()
+}
+
+/// How tests set a sandbox up: compiled artifacts are shared between test binaries and runs.
+pub fn config(concurrency: u32) -> SandboxConfig {
+    SandboxConfig {
+        concurrency,
+        queue: 1000,
+        max_memory_bytes: 256 << 20,
+        keep_resident_bytes: 2 << 20,
+        pagemap_scan: PagemapScan::Auto,
+        cache_dir: std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"),
+        installation_key: [7; 32],
+        background_threads: 2,
+        compiler: CompilerConfig {
+            program: env!("CARGO_BIN_EXE_doer-compiler").into(),
+            args: Vec::new(),
+            processes: 2,
+            queue: 100,
+            timeout: Duration::from_secs(20),
+            memory_bytes: 4 << 30,
+        },
+    }
+}
+
+/// One text in a language that nobody declared.
+pub fn text(code: &str) -> Program {
+    Program::Text { code: code.to_owned(), language: None }
+}
+
+/// A run with the limits of the tenant tier.
+pub fn invocation(input: Value) -> Invocation {
+    Invocation {
+        input: (!input.is_null()).then(|| RawValue::from_string(input.to_string()).unwrap()),
+        context: RawValue::from_string("{\"namespace\":\"tenant:test\"}".into()).unwrap(),
+        surface: Surface::Full,
+        limits: Limits::of(Tier::Tenant),
+        truncate: false,
+        console: Console::Capture,
+        cancel: Default::default(),
+    }
+}
+
+/// Runs a program in the shared sandbox.
+pub async fn run(program: Program, invocation: Invocation) -> Outcome {
+    sandbox().await.execute(program, invocation).await.unwrap()
+}
