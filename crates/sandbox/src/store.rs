@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) message: Vec<u8>,
     /// The memory that a JavaScript guest works on.
     pub(crate) memory: Option<wasmtime::Memory>,
+    /// What a WASI module sees of the system.
+    pub(crate) wasi: Option<wasmtime_wasi::p1::WasiP1Ctx>,
 }
 
 /// The time that a guest is told.
@@ -111,7 +113,7 @@ impl ResourceLimiter for State {
 /// # Errors
 /// [`End::Host`] if the engine refuses, which it has no reason to.
 pub(crate) fn open(engine: &Engine, account: &Arc<Account>) -> Result<Store<State>, End> {
-    let state = State { account: account.clone(), clock: GuestClock::Running, message: Vec::new(), memory: None };
+    let state = State { account: account.clone(), clock: GuestClock::Running, message: Vec::new(), memory: None, wasi: None };
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
     store
