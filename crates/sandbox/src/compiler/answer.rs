@@ -38,6 +38,15 @@ pub struct Compiled {
     pub mappings: String,
 }
 
+/// Native code made of Wasm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompiledModule {
+    /// A serialized module.
+    pub artifact: Vec<u8>,
+    /// The linear memory that it begins with.
+    pub memory_bytes: u64,
+}
+
 /// The first message to a process: what it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +76,7 @@ pub(super) enum Reply {
     /// The body is JavaScript.
     Script { mappings: String },
     /// The body is a serialized module.
-    Module,
+    Module { memory_bytes: u64 },
     /// It is no valid program.
     Refused(Refusal),
 }

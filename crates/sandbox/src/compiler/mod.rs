@@ -28,7 +28,7 @@ mod shape;
 mod typescript;
 mod wasm;
 
-pub use answer::{Compiled, ScriptKind, TypeScript};
+pub use answer::{Compiled, CompiledModule, ScriptKind, TypeScript};
 pub use error::{CompileError, Exhausted};
 pub use pool::Compiler;
 pub use serve::serve;

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    answer::{Compiled, Job, Refusal, Reply, TypeScript},
+    answer::{Compiled, CompiledModule, Job, Refusal, Reply, TypeScript},
     error::CompileError,
     process::Process,
 };
@@ -79,7 +79,7 @@ impl Compiler {
                 mappings,
             }),
             Reply::Refused(refusal) => Err(refused(refusal)),
-            Reply::Ready | Reply::Module => Err(nonsense()),
+            Reply::Ready | Reply::Module { .. } => Err(nonsense()),
         }
     }
 
@@ -87,7 +87,7 @@ impl Compiler {
     ///
     /// # Errors
     /// `SyntaxError` in text and `CompileError` in binaries; a limit; or the pool is full or broken.
-    pub async fn wasm(&self, bytes: Vec<u8>, text: bool) -> Result<Vec<u8>, CompileError> {
+    pub async fn wasm(&self, bytes: Vec<u8>, text: bool) -> Result<CompiledModule, CompileError> {
         let inner = &*self.inner;
         let _place = inner.admit()?;
         let _share = acquire(&inner.wasm).await?;
@@ -97,10 +97,18 @@ impl Compiler {
         let mut process = Process::start(&inner.config).await?;
         let (reply, body) = process.run(Job::Wasm { text }, &bytes, inner.config.timeout).await?;
         match reply {
-            Reply::Module => Ok(body),
+            Reply::Module { memory_bytes } => Ok(CompiledModule {
+                artifact: body,
+                memory_bytes,
+            }),
             Reply::Refused(refusal) => Err(refused(refusal)),
             Reply::Ready | Reply::Script { .. } => Err(nonsense()),
         }
+    }
+
+    /// How many compilations run at the same time, and how many more may wait.
+    pub fn capacity(&self) -> (usize, usize) {
+        (self.inner.config.processes, self.inner.config.queue)
     }
 }
 

@@ -59,7 +59,14 @@ fn run(job: Job, body: Vec<u8>) -> (Reply, Vec<u8>) {
                 compiled.code.into_bytes(),
             )
         }),
-        Job::Wasm { text } => wasm::compile(body, text).map(|module| (Reply::Module, module)),
+        Job::Wasm { text } => wasm::compile(body, text).map(|module| {
+            (
+                Reply::Module {
+                    memory_bytes: module.memory_bytes,
+                },
+                module.artifact,
+            )
+        }),
     };
     outcome.unwrap_or_else(|refusal| (Reply::Refused(refusal), Vec::new()))
 }

@@ -25,12 +25,20 @@ const MAX_SEGMENTS: u32 = 100_000;
 /// Memories, as many as a slot of the pool has.
 const MAX_MEMORIES: u32 = 1;
 
-/// Tables. One holds all function pointers; toolchains add one for references to the host's values.
-const MAX_TABLES: u32 = 4;
+/// Tables, as many as a slot of the pool has.
+const MAX_TABLES: u32 = 1;
 
-/// Checks everything but validity, which the compiler checks by itself.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
+/// Elements that a table begins with, as many as there is room for in a slot.
+const MAX_TABLE_ELEMENTS: u64 = 100_000;
+
+/// Bytes of a page of linear memory.
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// Checks everything but validity, which the compiler checks by itself. Returns the bytes of linear memory
+/// that the module begins with.
+pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
     let mut functions = 0;
+    let mut memory_bytes = 0;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
             Payload::Version {
@@ -44,14 +52,28 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
                 check_function(functions, &body)?;
                 functions += 1;
             }
-            Payload::MemorySection(section) => at_most(section.count(), MAX_MEMORIES, "memories")?,
-            Payload::TableSection(section) => at_most(section.count(), MAX_TABLES, "tables")?,
+            Payload::MemorySection(section) => {
+                at_most(section.count(), MAX_MEMORIES, "memories")?;
+                for memory in section {
+                    memory_bytes += memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES);
+                }
+            }
+            Payload::TableSection(section) => {
+                at_most(section.count(), MAX_TABLES, "tables")?;
+                for table in section {
+                    at_most(
+                        table.map_err(invalid)?.ty.initial,
+                        MAX_TABLE_ELEMENTS,
+                        "elements in its table",
+                    )?;
+                }
+            }
             Payload::DataSection(section) => at_most(section.count(), MAX_SEGMENTS, "data segments")?,
             Payload::ElementSection(section) => at_most(section.count(), MAX_SEGMENTS, "element segments")?,
             _ => {}
         }
     }
-    Ok(())
+    Ok(memory_bytes)
 }
 
 /// `index` counts the functions that have a body.
@@ -83,7 +105,8 @@ fn check_function(index: u32, body: &FunctionBody<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn at_most(count: u32, limit: u32, what: &str) -> Result<(), Refusal> {
+fn at_most(count: impl Into<u64>, limit: impl Into<u64>, what: &str) -> Result<(), Refusal> {
+    let (count, limit) = (count.into(), limit.into());
     if count <= limit {
         return Ok(());
     }

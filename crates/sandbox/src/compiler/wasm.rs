@@ -2,22 +2,20 @@
 
 use wasmtime::Engine;
 
-use super::{answer::Refusal, shape};
+use super::{
+    answer::{CompiledModule, Refusal},
+    shape,
+};
+use crate::engine::codegen_config;
 
 /// Compiles one module, from its binary or its text.
-pub(super) fn compile(bytes: Vec<u8>, text: bool) -> Result<Vec<u8>, Refusal> {
+pub(super) fn compile(bytes: Vec<u8>, text: bool) -> Result<CompiledModule, Refusal> {
     let bytes = if text { parse(bytes)? } else { bytes };
-    shape::check(&bytes)?;
+    let memory_bytes = shape::check(&bytes)?;
     // Threads are beyond this process's limits, and the scheduler has other guests to think of.
     let engine = Engine::new(codegen_config().parallel_compilation(false)).map_err(refusal)?;
-    engine.precompile_module(&bytes).map_err(refusal)
-}
-
-/// Stands in for the engine's own until there is one.
-fn codegen_config() -> wasmtime::Config {
-    let mut config = wasmtime::Config::new();
-    config.consume_fuel(true).epoch_interruption(true);
-    config
+    let artifact = engine.precompile_module(&bytes).map_err(refusal)?;
+    Ok(CompiledModule { artifact, memory_bytes })
 }
 
 fn parse(text: Vec<u8>) -> Result<Vec<u8>, Refusal> {

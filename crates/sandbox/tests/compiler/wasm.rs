@@ -22,9 +22,13 @@ async fn text_and_binary_become_the_same_module() {
     let compiler = compiler();
     let text = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
     let from_text = compiler.wasm(text.as_bytes().to_vec(), true).await.unwrap();
-    assert_eq!(Engine::detect_precompiled(&from_text), Some(Precompiled::Module));
+    assert_eq!(
+        Engine::detect_precompiled(&from_text.artifact),
+        Some(Precompiled::Module)
+    );
     let from_binary = compiler.wasm(wat::parse_str(text).unwrap(), false).await.unwrap();
     assert_eq!(from_text, from_binary);
+    assert_eq!(from_text.memory_bytes, 64 << 10);
 }
 
 #[tokio::test]
@@ -49,7 +53,7 @@ async fn malformed_modules_are_the_guests_fault() {
     assert_eq!(refused(&compiler, b"\0asm\x01\0\0\0", true).await.0, "SyntaxError");
     // A finished artifact is never taken.
     let artifact = compiler.wasm(b"(module)".to_vec(), true).await.unwrap();
-    assert_eq!(refused(&compiler, &artifact, false).await.0, "CompileError");
+    assert_eq!(refused(&compiler, &artifact.artifact, false).await.0, "CompileError");
 }
 
 #[tokio::test]
@@ -72,6 +76,12 @@ async fn what_no_compiler_emits_is_turned_down_with_the_reason() {
     let many = format!("(module {})", "(func)".repeat(100_001));
     let (_, message, ..) = refused(&compiler, many.as_bytes(), true).await;
     assert_eq!(message, "the module has 100001 functions; at most 100000 are compiled");
+    let table = b"(module (table 100001 funcref))";
+    let (_, message, ..) = refused(&compiler, table, true).await;
+    assert_eq!(
+        message,
+        "the module has 100001 elements in its table; at most 100000 are compiled"
+    );
     let memories = b"(module (memory 1) (memory 1))";
     assert_eq!(
         refused(&compiler, memories, true).await.1,
