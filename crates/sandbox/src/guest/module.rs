@@ -1,0 +1,154 @@
+//! WebAssembly guests: WASI preview 1 commands.
+//!
+//! `input` is on standard input, the result comes from standard output, standard error is the log, and an exit
+//! code other than zero is an error. There is nothing else: no files, no sockets, no environment. A command that
+//! waits (`poll_oneoff`) is suspended on its fiber, and a timeout drops it with its store.
+
+mod commands;
+mod streams;
+mod wasi;
+
+use std::sync::Arc;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json, value::RawValue};
+use wasmtime::{InstancePre, Linker, Module, PoolConcurrencyLimitError, Store, Trap};
+use wasmtime_wasi::I32Exit;
+
+use crate::{
+    Answer, Error, GuestError,
+    account::{Account, Ended},
+    store::{self, End, State},
+};
+
+pub(crate) use commands::Commands;
+use streams::{Stderr, StdoutFull};
+
+/// A module that can be run: compiled, its imports found, its entry point there.
+#[derive(Clone)]
+pub(crate) struct Command {
+    pre: InstancePre<State>,
+}
+
+impl Command {
+    /// Checks that a module is a command, and gives it its imports.
+    ///
+    /// # Errors
+    /// A `LinkError`, where it wants what there is not or lacks what there must be.
+    pub(crate) fn link(linker: &Linker<State>, module: &Module, account: &Arc<Account>) -> Result<Self, End> {
+        // Only to look the imports up: nothing runs in it.
+        let mut lookup = store::open(module.engine(), account)?;
+        let unknown: Vec<String> = module
+            .imports()
+            .filter(|import| linker.get_by_import(&mut lookup, import).is_none())
+            .map(|import| format!("{}.{}", import.module(), import.name()))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(link_error(format!("unknown imports: {}", unknown.join(", "))));
+        }
+        let start = module.get_export("_start").and_then(|export| export.func().cloned());
+        if start.is_none_or(|start| start.params().len() + start.results().len() != 0) {
+            let message = "the module exports no function _start without parameters and results: it is no WASI command";
+            return Err(link_error(message));
+        }
+        if module.imports().len() > 0 && module.get_export("memory").and_then(|e| e.memory().cloned()).is_none() {
+            return Err(link_error(
+                "the module imports WASI functions and exports no memory for them",
+            ));
+        }
+        let pre = linker
+            .instantiate_pre(module)
+            .map_err(|error| link_error(format!("{error:#}")))?;
+        Ok(Self { pre })
+    }
+
+    /// Runs it once, in a store of its own.
+    ///
+    /// # Errors
+    /// How it ended instead of answering.
+    pub(crate) async fn run(&self, account: &Arc<Account>, input: Option<&str>) -> Result<Answer, End> {
+        let (wasi, stdout, stderr) = wasi::context(account, input);
+        let mut running = Running {
+            store: store::open(self.pre.module().engine(), account)?,
+            stderr,
+        };
+        running.store.data_mut().wasi = Some(wasi);
+        match running.call(&self.pre).await {
+            Err(error) if !is_exit_zero(&error) && !error.is::<StdoutFull>() => Err(end(error)),
+            _ => {
+                running.stderr.finish()?;
+                let (written, overflowed) = stdout.take();
+                answer(account, written, overflowed)
+            }
+        }
+    }
+}
+
+/// A store, and the promise that its fuel and its last words are accounted for however it ends.
+struct Running {
+    store: Store<State>,
+    stderr: Stderr,
+}
+
+impl Running {
+    async fn call(&mut self, pre: &InstancePre<State>) -> wasmtime::Result<()> {
+        let instance = pre.instantiate_async(&mut self.store).await?;
+        let start = instance.get_typed_func::<(), ()>(&mut self.store, "_start")?;
+        start.call_async(&mut self.store, ()).await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Too much of it ended the run already, or would have.
+        let _ = self.stderr.finish();
+        store::note_fuel(&mut self.store);
+    }
+}
+
+/// What a command wrote, as JSON: its value where it is JSON, its text where it is text, nothing as `null`. Too much
+/// of it is text, whatever it began as; whether it is cut or the end of the run, the account decides.
+fn answer(account: &Account, written: Vec<u8>, overflowed: bool) -> Result<Answer, End> {
+    let mut result = match String::from_utf8(written) {
+        Ok(text) if text.is_empty() => "null".to_owned(),
+        Ok(text) if overflowed => Value::from(text).to_string(),
+        Ok(text) => match serde_json::from_str::<&RawValue>(&text) {
+            Ok(value) => value.get().to_owned(),
+            Err(_) => Value::from(text).to_string(),
+        },
+        Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary.as_bytes()) }).to_string(),
+    };
+    account.take_result(&mut result)?;
+    let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
+    Ok(Answer { result, response: None })
+}
+
+fn is_exit_zero(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0)
+}
+
+fn end(error: wasmtime::Error) -> End {
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return guest("ExitError", format!("exited with code {}", exit.0));
+    }
+    if error.is::<Trap>() || error.is::<Ended>() || error.is::<PoolConcurrencyLimitError>() {
+        return End::from_wasmtime(error, "running a module");
+    }
+    // Of a host function that was called with nonsense: a pointer out of bounds, an exit code that is none.
+    guest("RuntimeError", format!("{error:#}"))
+}
+
+fn link_error(message: impl Into<String>) -> End {
+    guest("LinkError", message.into())
+}
+
+fn guest(name: &str, message: String) -> End {
+    End::Guest(GuestError {
+        name: name.to_owned(),
+        message,
+        ..GuestError::default()
+    })
+}
+
+#[cfg(test)]
+mod tests;
