@@ -17,9 +17,12 @@ pub fn looks_like_arrow(code: &str) -> bool {
     after.is_some_and(|after| skip_trivia(after).starts_with("=>"))
 }
 
-/// The text of an expression without the semicolons and comments behind it.
-pub fn without_trailing_semicolons(code: &str) -> &str {
-    code.trim_end().trim_end_matches([';', ' ', '\t', '\r', '\n'])
+/// The text without the semicolons that end it, and the comments behind them.
+pub fn without_final_semicolon(code: &str) -> &str {
+    match code.rsplit_once(';') {
+        Some((before, after)) if skip_trivia(after).is_empty() => without_final_semicolon(before),
+        _ => code,
+    }
 }
 
 fn skip_trivia(text: &str) -> &str {
@@ -93,6 +96,12 @@ mod tests {
         for other in ["return 1", "(function () {})()", "(a)", "async function f() {}", "(", "'", "a + (() => 1)()", ""] {
             assert!(!looks_like_arrow(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_final_semicolon_goes_with_the_comments_behind_it() {
+        assert_eq!(without_final_semicolon("() => 1;; // a; b\n /* c */ "), "() => 1");
+        assert_eq!(without_final_semicolon("() => { a; b }"), "() => { a; b }");
     }
 
     #[test]

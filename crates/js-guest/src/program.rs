@@ -53,7 +53,7 @@ fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entr
         Surface::Pure => "input",
     };
     if arrow::looks_like_arrow(&source.code) {
-        let expression = arrow::without_trailing_semicolons(&source.code);
+        let expression = arrow::without_final_semicolon(&source.code);
         let wrapped = format!("(function({scope}){{return (\n\n{expression}\n)}})");
         // Where this does not parse, something follows the arrow function: it is a statement among others.
         if let Ok(script) = compile(ctx, &source.code, &wrapped) {

@@ -48,7 +48,11 @@ struct Transcript {
 
 impl Account {
     pub(crate) fn open(invocation: &mut Invocation) -> Self {
-        Self::new(invocation.limits, invocation.truncate, std::mem::take(&mut invocation.console))
+        Self::new(
+            invocation.limits,
+            invocation.truncate,
+            std::mem::take(&mut invocation.console),
+        )
     }
 
     /// An account for our own code: booting the engine.
@@ -68,7 +72,12 @@ impl Account {
             fuel: AtomicU64::new(0),
             peak_memory_bytes: AtomicU64::new(0),
             cold_start: AtomicBool::new(false),
-            transcript: Mutex::new(Transcript { console, logs: Vec::new(), output_bytes: 0, truncated: false }),
+            transcript: Mutex::new(Transcript {
+                console,
+                logs: Vec::new(),
+                output_bytes: 0,
+                truncated: false,
+            }),
         }
     }
 
@@ -110,7 +119,8 @@ impl Account {
 
     /// A top level begins: it has CPU time of its own.
     pub(crate) fn startup_begins(&self) {
-        self.startup_ends_ns.store((self.cpu_now_ns() + as_ns(self.limits.startup_cpu)).max(1), Relaxed);
+        self.startup_ends_ns
+            .store((self.cpu_now_ns() + as_ns(self.limits.startup_cpu)).max(1), Relaxed);
     }
 
     pub(crate) fn startup_ends(&self) {
@@ -173,7 +183,11 @@ impl Account {
             return Ok(());
         }
         transcript.truncated = self.truncate;
-        if self.truncate { Ok(()) } else { Err(Ended(Termination::OutputLimit)) }
+        if self.truncate {
+            Ok(())
+        } else {
+            Err(Ended(Termination::OutputLimit))
+        }
     }
 
     /// Takes the result.

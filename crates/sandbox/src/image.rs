@@ -28,14 +28,26 @@ pub(crate) struct Run<'a> {
 /// A module with a memory of `pages` (growing up to `max_pages`) and the given content.
 pub(crate) fn module<'a>(pages: u64, max_pages: Option<u64>, runs: impl IntoIterator<Item = Run<'a>>) -> Vec<u8> {
     let mut memories = MemorySection::new();
-    memories.memory(MemoryType { minimum: pages, maximum: max_pages, memory64: false, shared: false, page_size_log2: None });
+    memories.memory(MemoryType {
+        minimum: pages,
+        maximum: max_pages,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
     let mut exports = ExportSection::new();
     exports.export(MEMORY, ExportKind::Memory, 0);
     let mut data = DataSection::new();
     for run in runs {
         let offset = ConstExpr::i32_const(run.offset.cast_signed());
-        let mode = DataSegmentMode::Active { memory_index: 0, offset: &offset };
-        data.segment(DataSegment { mode, data: run.bytes.iter().copied() });
+        let mode = DataSegmentMode::Active {
+            memory_index: 0,
+            offset: &offset,
+        };
+        data.segment(DataSegment {
+            mode,
+            data: run.bytes.iter().copied(),
+        });
     }
     let mut module = Module::new();
     module.section(&memories).section(&exports).section(&data);
@@ -56,7 +68,12 @@ pub(crate) fn runs(memory: &[u8]) -> Vec<Run<'_>> {
         }
     }
     runs.into_iter()
-        .filter_map(|(start, end)| Some(Run { offset: u32::try_from(start).ok()?, bytes: memory.get(start..end)? }))
+        .filter_map(|(start, end)| {
+            Some(Run {
+                offset: u32::try_from(start).ok()?,
+                bytes: memory.get(start..end)?,
+            })
+        })
         .collect()
 }
 
@@ -70,7 +87,10 @@ mod tests {
         memory[5] = 1;
         memory[GAP_BYTES * 2 + 1] = 1;
         memory[GAP_BYTES * 7] = 1;
-        let found: Vec<_> = runs(&memory).iter().map(|run| (run.offset as usize, run.bytes.len())).collect();
+        let found: Vec<_> = runs(&memory)
+            .iter()
+            .map(|run| (run.offset as usize, run.bytes.len()))
+            .collect();
         // The second page is a gap short enough to be carried along.
         assert_eq!(found, [(0, 3 * GAP_BYTES), (7 * GAP_BYTES, GAP_BYTES)]);
     }
@@ -78,7 +98,14 @@ mod tests {
     #[test]
     fn an_image_is_a_valid_module() {
         let bytes = [7; 10];
-        let binary = module(2, Some(4), [Run { offset: 100, bytes: &bytes }]);
+        let binary = module(
+            2,
+            Some(4),
+            [Run {
+                offset: 100,
+                bytes: &bytes,
+            }],
+        );
         assert!(wasmparser::validate(&binary).is_ok());
     }
 }

@@ -4,9 +4,9 @@
 //! store and a heap of its own, made from an image in microseconds and wiped afterwards; nothing of it
 //! is ever used again. This crate knows no service and no HTTP: it can be embedded by itself.
 
-pub mod compiler;
 mod account;
 mod cache;
+pub mod compiler;
 mod config;
 mod engine;
 mod error;

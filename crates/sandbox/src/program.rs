@@ -44,7 +44,10 @@ impl Program {
     pub fn size_bytes(&self) -> u64 {
         let bytes = match self {
             Self::Text { code, .. } => code.len(),
-            Self::Modules { modules, .. } => modules.iter().map(|(name, module)| name.len() + module.size_bytes()).sum(),
+            Self::Modules { modules, .. } => modules
+                .iter()
+                .map(|(name, module)| name.len() + module.size_bytes())
+                .sum(),
             Self::Wasm(bytes) => bytes.len(),
         };
         bytes as u64
@@ -75,9 +78,12 @@ pub enum ModuleSource {
 impl ModuleSource {
     fn size_bytes(&self) -> usize {
         match self {
-            Self::Js(text) | Self::Ts(text) | Self::Cjs(text) | Self::Text(text) | Self::Json(text) | Self::Wat(text) => {
-                text.len()
-            }
+            Self::Js(text)
+            | Self::Ts(text)
+            | Self::Cjs(text)
+            | Self::Text(text)
+            | Self::Json(text)
+            | Self::Wat(text) => text.len(),
             Self::Data(bytes) | Self::Wasm(bytes) => bytes.len(),
         }
     }

@@ -12,10 +12,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{
     Answer, Error, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig, Surface,
     account::Account,
-    cache::Cache,
+    cache::{Cache, load_compiled},
     compiler::{CompileError, Compiler, ScriptKind, TypeScript},
     engine::{self, Ticker},
-    guest::javascript::JavaScript,
+    guest::{javascript::JavaScript, module::Commands},
     schedule::Background,
     store::End,
 };
@@ -28,6 +28,7 @@ pub struct Sandbox {
 
 struct Inner {
     javascript: JavaScript,
+    commands: Commands,
     compiler: Compiler,
     background: Background,
     ticker: Ticker,
@@ -50,7 +51,9 @@ pub struct Stats {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,9 +66,11 @@ impl Sandbox {
         let wasm = engine::engine(&config)?;
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
         let slot_count = config.concurrency as usize;
+        let compiler = Compiler::new(config.compiler);
         let inner = Inner {
             javascript: JavaScript::start(&wasm, &cache).await?,
-            compiler: Compiler::new(config.compiler),
+            commands: Commands::new(&wasm, compiler.clone(), load_compiled)?,
+            compiler,
             background: Background::start(config.background_threads)?,
             ticker: Ticker::start(wasm)?,
             slots: Semaphore::new(slot_count),
@@ -96,7 +101,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// As [`Sandbox::execute`].
-    pub async fn image(&self, program: Program, surface: Surface, mut invocation: Invocation) -> Result<Result<Image, GuestError>, Error> {
+    pub async fn image(
+        &self,
+        program: Program,
+        surface: Surface,
+        mut invocation: Invocation,
+    ) -> Result<Result<Image, GuestError>, Error> {
         let account = Arc::new(Account::open(&mut invocation));
         let source = match self.inner.translate(program).await {
             Ok(source) => source,
@@ -107,9 +117,24 @@ impl Sandbox {
         let work = async move {
             let _slot = inner.admit().await?;
             let _ticking = inner.ticker.tick();
-            inner.javascript.image(&Evaluate { program: source, surface }, &kept).await
+            inner
+                .javascript
+                .image(
+                    &Evaluate {
+                        program: source,
+                        surface,
+                    },
+                    &kept,
+                )
+                .await
         };
-        match self.inner.background.run(account, work).await.unwrap_or(Err(End::Host(Error::Panicked))) {
+        match self
+            .inner
+            .background
+            .run(account, work)
+            .await
+            .unwrap_or(Err(End::Host(Error::Panicked)))
+        {
             Ok(image) => Ok(Ok(image)),
             Err(end) => into_guest_error(end).map(Err),
         }
@@ -132,7 +157,11 @@ impl Sandbox {
     {
         let account = Arc::new(Account::open(&mut invocation));
         let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
-        let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
+        let run = Run {
+            inner: self.inner.clone(),
+            invocation: Arc::new(invocation),
+            account: account.clone(),
+        };
         let ended = if wall.is_zero() {
             Err(End::Terminated(Termination::Timeout))
         } else {
@@ -148,7 +177,12 @@ impl Sandbox {
             Ok(answer) => Ok(answer),
             Err(end) => Err(into_guest_error(end).map(|error| explain(error, &account))?),
         };
-        Ok(Outcome { answer, logs, truncated, usage })
+        Ok(Outcome {
+            answer,
+            logs,
+            truncated,
+            usage,
+        })
     }
 }
 
@@ -161,6 +195,10 @@ struct Run {
 
 impl Run {
     async fn program(self, program: Program) -> Result<Answer, End> {
+        let program = match command_of(program) {
+            Ok((binary, text)) => return self.command(&binary, text).await,
+            Err(program) => program,
+        };
         // Nobody said what it is: JavaScript, and TypeScript only if that does not parse.
         let undeclared = match &program {
             Program::Text { code, language: None } => Some(code.clone()),
@@ -171,25 +209,42 @@ impl Run {
             Err(End::Syntax(refused)) => refused,
             ended => return ended,
         };
-        let Some(code) = undeclared else { return Err(End::Guest(refused)) };
+        let Some(code) = undeclared else {
+            return Err(End::Guest(refused));
+        };
         match self.inner.typescript(code, true, ScriptKind::Snippet).await {
             Ok(source) => self.javascript(protocol::Program::Text(source)).await,
             // Neither language: the parser that got further has understood more of it.
-            Err(End::Guest(other)) if (other.line, other.column) > (refused.line, refused.column) => Err(End::Guest(other)),
+            Err(End::Guest(other)) if (other.line, other.column) > (refused.line, refused.column) => {
+                Err(End::Guest(other))
+            }
             Err(End::Guest(_)) => Err(End::Guest(refused)),
             Err(end) => Err(end),
         }
     }
 
     async fn javascript(&self, source: protocol::Program) -> Result<Answer, End> {
-        let program = Evaluate { program: source, surface: self.invocation.surface };
+        let program = Evaluate {
+            program: source,
+            surface: self.invocation.surface,
+        };
         let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.run(&program, &invocation, &account).await }).await
+        self.in_slot(async move { inner.javascript.run(&program, &invocation, &account).await })
+            .await
+    }
+
+    async fn command(&self, binary: &[u8], text: bool) -> Result<Answer, End> {
+        let command = self.inner.commands.get(binary, text, &self.account).await?;
+        let (invocation, account) = (self.invocation.clone(), self.account.clone());
+        let input = move || invocation.input.as_ref().map(|input| input.get().to_owned());
+        self.in_slot(async move { command.run(&account, input().as_deref()).await })
+            .await
     }
 
     async fn image(self, image: Image) -> Result<Answer, End> {
         let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.run_image(&image, &invocation, &account).await }).await
+        self.in_slot(async move { inner.javascript.run_image(&image, &invocation, &account).await })
+            .await
     }
 
     /// Runs `work` under a permit, on this thread for its first slice and in the background from then on.
@@ -204,7 +259,32 @@ impl Run {
             let _ticking = inner.ticker.tick();
             work.await
         };
-        self.inner.background.run(self.account.clone(), held).await.unwrap_or(Err(End::Host(Error::Panicked)))
+        self.inner
+            .background
+            .run(self.account.clone(), held)
+            .await
+            .unwrap_or(Err(End::Host(Error::Panicked)))
+    }
+}
+
+/// The WebAssembly that a program is, and whether it is text; else the program again.
+fn command_of(program: Program) -> Result<(Vec<u8>, bool), Program> {
+    match program {
+        Program::Wasm(binary) => Ok((binary, false)),
+        Program::Text {
+            code,
+            language: Some(Language::Wat),
+        } => Ok((code.into_bytes(), true)),
+        Program::Modules { main, mut modules } => match modules.remove(&main) {
+            Some(ModuleSource::Wasm(binary)) => Ok((binary, false)),
+            Some(ModuleSource::Wat(text)) => Ok((text.into_bytes(), true)),
+            Some(other) => {
+                modules.insert(main.clone(), other);
+                Err(Program::Modules { main, modules })
+            }
+            None => Err(Program::Modules { main, modules }),
+        },
+        other => Err(other),
     }
 }
 
@@ -224,9 +304,12 @@ impl Inner {
     /// The program as the guest takes it: everything JavaScript.
     async fn translate(&self, program: Program) -> Result<protocol::Program, End> {
         match program {
-            Program::Text { code, language: Some(Language::TypeScript) } => {
-                Ok(protocol::Program::Text(self.typescript(code, true, ScriptKind::Snippet).await?))
-            }
+            Program::Text {
+                code,
+                language: Some(Language::TypeScript),
+            } => Ok(protocol::Program::Text(
+                self.typescript(code, true, ScriptKind::Snippet).await?,
+            )),
             Program::Text { code, .. } => Ok(protocol::Program::Text(plain(code))),
             Program::Modules { main, modules } => {
                 let mut translated = Vec::with_capacity(modules.len());
@@ -234,7 +317,10 @@ impl Inner {
                     let body = self.translate_module(&name, source).await?;
                     translated.push(protocol::Module { name, body });
                 }
-                Ok(protocol::Program::Modules { main, modules: translated })
+                Ok(protocol::Program::Modules {
+                    main,
+                    modules: translated,
+                })
             }
             Program::Wasm(_) => Err(refusal("this program is no JavaScript")),
         }
@@ -252,23 +338,41 @@ impl Inner {
             ModuleSource::Json(text) => protocol::ModuleBody::Json(text),
             ModuleSource::Data(bytes) => protocol::ModuleBody::Data(bytes),
             ModuleSource::Wasm(_) | ModuleSource::Wat(_) => {
-                return Err(refusal(&format!("module {name:?}: WebAssembly can only be the main module")));
+                return Err(refusal(&format!(
+                    "module {name:?}: WebAssembly can only be the main module"
+                )));
             }
         })
     }
 
     async fn typescript(&self, code: String, jsx: bool, kind: ScriptKind) -> Result<protocol::Source, End> {
-        let compiled = self.compiler.typescript(TypeScript { code, jsx, kind }).await.map_err(End::from)?;
-        Ok(protocol::Source { code: compiled.code, mappings: Some(compiled.mappings) })
+        let compiled = self
+            .compiler
+            .typescript(TypeScript { code, jsx, kind })
+            .await
+            .map_err(End::from)?;
+        Ok(protocol::Source {
+            code: compiled.code,
+            mappings: Some(compiled.mappings),
+        })
     }
 }
 
 impl From<CompileError> for End {
     fn from(error: CompileError) -> Self {
         match error {
-            CompileError::Refused { name, message, line, column } => {
-                Self::Guest(GuestError { name: name.to_owned(), message, line, column, ..GuestError::default() })
-            }
+            CompileError::Refused {
+                name,
+                message,
+                line,
+                column,
+            } => Self::Guest(GuestError {
+                name: name.to_owned(),
+                message,
+                line,
+                column,
+                ..GuestError::default()
+            }),
             CompileError::Limit(_) => Self::Guest(GuestError {
                 name: "CompileError".into(),
                 message: error.to_string(),
@@ -285,13 +389,20 @@ fn plain(code: String) -> protocol::Source {
 }
 
 fn refusal(message: &str) -> End {
-    End::Guest(GuestError { name: "Error".into(), message: message.to_owned(), ..GuestError::default() })
+    End::Guest(GuestError {
+        name: "Error".into(),
+        message: message.to_owned(),
+        ..GuestError::default()
+    })
 }
 
 /// The guest's error that an end stands for, or ours.
 fn into_guest_error(end: End) -> Result<GuestError, Error> {
     match end {
-        End::Terminated(code) => Ok(GuestError { code: Some(code), ..GuestError::default() }),
+        End::Terminated(code) => Ok(GuestError {
+            code: Some(code),
+            ..GuestError::default()
+        }),
         End::Syntax(error) | End::Guest(error) => Ok(error),
         End::Host(error) => Err(error),
     }
@@ -302,17 +413,33 @@ fn explain(mut error: GuestError, account: &Account) -> GuestError {
     let Some(code) = error.code else { return error };
     let limits = &account.limits;
     let (name, message) = match code {
-        Termination::Timeout => ("TimeoutError", format!("Execution timed out after {}ms", limits.wall.as_millis())),
-        Termination::CpuLimit => ("LimitError", format!("CPU time limit of {}ms exceeded", limits.cpu.as_millis())),
+        Termination::Timeout => (
+            "TimeoutError",
+            format!("Execution timed out after {}ms", limits.wall.as_millis()),
+        ),
+        Termination::CpuLimit => (
+            "LimitError",
+            format!("CPU time limit of {}ms exceeded", limits.cpu.as_millis()),
+        ),
         Termination::StartupLimit => (
             "LimitError",
-            format!("CPU time limit of {}ms for top-level code exceeded", limits.startup_cpu.as_millis()),
+            format!(
+                "CPU time limit of {}ms for top-level code exceeded",
+                limits.startup_cpu.as_millis()
+            ),
         ),
         Termination::FuelExhausted => ("LimitError", format!("Fuel limit of {} exceeded", limits.fuel)),
-        Termination::MemoryLimit => ("LimitError", format!("Memory limit of {} bytes exceeded", limits.memory_bytes)),
-        Termination::OutputLimit => {
-            ("LimitError", format!("Output limit of {} bytes for result and logs exceeded", limits.output_bytes))
-        }
+        Termination::MemoryLimit => (
+            "LimitError",
+            format!("Memory limit of {} bytes exceeded", limits.memory_bytes),
+        ),
+        Termination::OutputLimit => (
+            "LimitError",
+            format!(
+                "Output limit of {} bytes for result and logs exceeded",
+                limits.output_bytes
+            ),
+        ),
         Termination::CallLimit => ("LimitError", format!("Limit of {} calls exceeded", limits.calls)),
         Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),
     };
@@ -326,7 +453,9 @@ struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     fn take(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| (now < limit).then_some(now + 1));
+        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| {
+            (now < limit).then_some(now + 1)
+        });
         taken.ok().map(|_| Self(waiting))
     }
 }

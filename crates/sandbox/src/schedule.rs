@@ -37,7 +37,10 @@ impl Background {
             .enable_time()
             .build()
             .map(|runtime| Self(Some(runtime)))
-            .map_err(|source| Error::Io { path: "the background threads".into(), source })
+            .map_err(|source| Error::Io {
+                path: "the background threads".into(),
+                source,
+            })
     }
 
     /// Runs `future` to its end: its first slice here, the rest in the background. Dropping this drops it, there
@@ -46,7 +49,10 @@ impl Background {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let future = Metered { future: Box::pin(future), account };
+        let future = Metered {
+            future: Box::pin(future),
+            account,
+        };
         match (FirstSlice { future: Some(future) }).await {
             Slice::Finished(output) => Some(output),
             Slice::Unfinished(rest) => {
@@ -100,7 +106,9 @@ impl<F: Future> Future for FirstSlice<F> {
     type Output = Slice<F>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Slice<F>> {
-        let Some(mut future) = self.future.take() else { return Poll::Pending };
+        let Some(mut future) = self.future.take() else {
+            return Poll::Pending;
+        };
         match Pin::new(&mut future).poll(context) {
             Poll::Ready(output) => Poll::Ready(Slice::Finished(output)),
             Poll::Pending if future.account.has_used_slice() => Poll::Ready(Slice::Unfinished(future)),

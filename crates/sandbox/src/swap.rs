@@ -12,13 +12,19 @@ pub(crate) fn is_impossible() -> bool {
 
 /// `/proc/swaps` has a heading and a line per device; unreadable counts as unknown.
 fn no_device(swaps: &str) -> bool {
-    swaps.lines().next().is_some_and(|heading| heading.starts_with("Filename")) && swaps.lines().nth(1).is_none()
+    swaps
+        .lines()
+        .next()
+        .is_some_and(|heading| heading.starts_with("Filename"))
+        && swaps.lines().nth(1).is_none()
 }
 
 /// In version 2, `memory.swap.max` of the group or of any above it holds for us.
 fn control_group_forbids() -> bool {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let Some(path) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return false };
+    let Some(path) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else {
+        return false;
+    };
     Path::new(path).ancestors().any(|group| {
         let file = Path::new("/sys/fs/cgroup").join(group).join("memory.swap.max");
         fs::read_to_string(file).is_ok_and(|limit| limit.trim() == "0")

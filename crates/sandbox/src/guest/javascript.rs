@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use doer_guest_protocol::{Evaluate, Exception, Invoke, Level, Step, decode, encode};
 use serde_json::value::RawValue;
-use wasmtime::{
-    Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc,
-};
+use wasmtime::{Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
 
 use crate::{
     Answer, Error, GuestError, Invocation, ResponseHead,
@@ -66,7 +64,10 @@ impl JavaScript {
         let known_base = cache.load(engine, base_id);
         let first = match &known_base {
             Some(base) => base.clone(),
-            None => Module::new(engine, &linked.data).map_err(|source| Error::Engine { during: "compiling", source })?,
+            None => Module::new(engine, &linked.data).map_err(|source| Error::Engine {
+                during: "compiling",
+                source,
+            })?,
         };
         let mut javascript = Self::assemble(engine, code, first, linked.max_pages)?;
         if known_base.is_none() {
@@ -78,7 +79,8 @@ impl JavaScript {
 
     fn assemble(engine: &Engine, code: Module, base: Module, max_pages: Option<u64>) -> Result<Self, Error> {
         let export = |name: &str| {
-            code.get_export_index(name).ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
+            code.get_export_index(name)
+                .ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
         };
         let exports = Exports {
             constructors: export("__wasm_call_ctors")?,
@@ -93,8 +95,19 @@ impl JavaScript {
             _ => Import::Host(import.module().to_owned(), import.name().to_owned()),
         });
         let imports = imports.collect();
-        let linker = host_functions(engine).map_err(|source| Error::Engine { during: "defining imports", source })?;
-        Ok(Self { engine: engine.clone(), code, base, max_pages, imports, linker, exports })
+        let linker = host_functions(engine).map_err(|source| Error::Engine {
+            during: "defining imports",
+            source,
+        })?;
+        Ok(Self {
+            engine: engine.clone(),
+            code,
+            base,
+            max_pages,
+            imports,
+            linker,
+            exports,
+        })
     }
 
     /// Boots the engine on the linker's data, and gives the image of its heap.
@@ -106,12 +119,17 @@ impl JavaScript {
         let account = Arc::new(Account::unlimited());
         let mut guest = Guest::open(self, &self.base, &account).map_err(broken)?;
         let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
-        let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
+        let failed = |source| Error::Engine {
+            during: "booting the JavaScript engine",
+            source,
+        };
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
         let boot: TypedFunc<(), u64> = guest.function(self.exports.boot).map_err(broken)?;
         let answer = boot.call_async(&mut guest.store, ()).await.map_err(failed)?;
         match guest.read(answer).map_err(broken)? {
-            Step::Ready => guest.snapshot(&self.exports.stack_pointer, self.max_pages).map_err(broken),
+            Step::Ready => guest
+                .snapshot(&self.exports.stack_pointer, self.max_pages)
+                .map_err(broken),
             step => Err(Error::Protocol(format!("the guest does not boot: {step:?}"))),
         }
     }
@@ -126,7 +144,10 @@ impl JavaScript {
         let binary = guest.snapshot(&self.exports.stack_pointer, self.max_pages)?;
         drop(guest);
         let image = Module::new(&self.engine, &binary);
-        Ok(Image(image.map_err(|source| Error::Engine { during: "compiling an image", source })?))
+        Ok(Image(image.map_err(|source| Error::Engine {
+            during: "compiling an image",
+            source,
+        })?))
     }
 
     /// Runs a program from the base image.
@@ -179,14 +200,23 @@ impl Guest {
         for import in &javascript.imports {
             imports.push(match import {
                 Import::Memory => Extern::Memory(memory),
-                Import::Host(module, name) => javascript
-                    .linker
-                    .get(&mut store, module, name)
-                    .map_err(|source| Error::Engine { during: "giving a guest its imports", source })?,
+                Import::Host(module, name) => {
+                    javascript
+                        .linker
+                        .get(&mut store, module, name)
+                        .map_err(|source| Error::Engine {
+                            during: "giving a guest its imports",
+                            source,
+                        })?
+                }
             });
         }
         let instance = Instance::new(&mut store, &javascript.code, &imports).map_err(failed)?;
-        Ok(Self { store, instance, memory })
+        Ok(Self {
+            store,
+            instance,
+            memory,
+        })
     }
 
     async fn evaluate(&mut self, javascript: &JavaScript, program: &Evaluate) -> Result<(), End> {
@@ -234,7 +264,10 @@ impl Guest {
         self.store.data().account.take_result(&mut result)?;
         // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
         let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
-        let response = answer.response.map(|head| ResponseHead { status: head.status, headers: head.headers });
+        let response = answer.response.map(|head| ResponseHead {
+            status: head.status,
+            headers: head.headers,
+        });
         Ok(Answer { result, response })
     }
 
@@ -254,7 +287,9 @@ impl Guest {
 
     fn read(&self, answer: u64) -> Result<Step, End> {
         let (start, length) = ((answer >> 32) as usize, (answer & 0xFFFF_FFFF) as usize);
-        let bytes = start.checked_add(length).and_then(|end| self.memory.data(&self.store).get(start..end));
+        let bytes = start
+            .checked_add(length)
+            .and_then(|end| self.memory.data(&self.store).get(start..end));
         let bytes = bytes.ok_or_else(|| Error::Protocol("an answer lies outside of memory".into()))?;
         Ok(decode(bytes).map_err(|error| Error::Protocol(error.to_string()))?)
     }
@@ -263,19 +298,35 @@ impl Guest {
         &mut self,
         export: ModuleExport,
     ) -> Result<TypedFunc<P, R>, End> {
-        let found = self.instance.get_module_export(&mut self.store, &export).and_then(Extern::into_func);
+        let found = self
+            .instance
+            .get_module_export(&mut self.store, &export)
+            .and_then(Extern::into_func);
         let function = found.ok_or_else(|| Error::Protocol("an export of the guest is no function".into()))?;
-        Ok(function.typed(&self.store).map_err(|source| Error::Engine { during: "looking up an export", source })?)
+        Ok(function.typed(&self.store).map_err(|source| Error::Engine {
+            during: "looking up an export",
+            source,
+        })?)
     }
 
     /// The heap as an image. Only at rest: nothing of the guest is on a stack.
     fn snapshot(&mut self, stack_pointer: &ModuleExport, max_pages: Option<u64>) -> Result<Vec<u8>, End> {
-        let stack_pointer = self.instance.get_module_export(&mut self.store, stack_pointer).and_then(Extern::into_global);
-        let top = stack_pointer.and_then(|global| global.get(&mut self.store).i32()).unwrap_or(0).cast_unsigned();
+        let stack_pointer = self
+            .instance
+            .get_module_export(&mut self.store, stack_pointer)
+            .and_then(Extern::into_global);
+        let top = stack_pointer
+            .and_then(|global| global.get(&mut self.store).i32())
+            .unwrap_or(0)
+            .cast_unsigned();
         let memory = self.memory.data_mut(&mut self.store);
         if memory.len() > image::MAX_IMAGE_BYTES {
             let message = format!("the heap is too large for an image: {} bytes", memory.len());
-            return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
+            return Err(End::Guest(GuestError {
+                name: "RangeError".into(),
+                message,
+                ..GuestError::default()
+            }));
         }
         // The stack lies below its pointer, at the bottom of memory; what calls left there is dead.
         if let Some(dead) = memory.get_mut(..top as usize) {
@@ -304,38 +355,66 @@ fn unexpected(step: &Step) -> End {
 /// The guest's six imports.
 fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    linker.func_wrap("env", "__rquickjs_host_now_us", |caller: Caller<'_, State>| caller.data().clock.now_us())?;
-    linker.func_wrap("doer", "random", |mut caller: Caller<'_, State>, start: u32, length: u32| {
-        let bytes = slice(&mut caller, start, length)?.0;
-        getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))
+    linker.func_wrap("env", "__rquickjs_host_now_us", |caller: Caller<'_, State>| {
+        caller.data().clock.now_us()
     })?;
-    linker.func_wrap("doer", "message", |mut caller: Caller<'_, State>, start: u32, length: u32| {
-        let message = std::mem::take(&mut caller.data_mut().message);
-        let bytes = slice(&mut caller, start, length)?.0;
-        if bytes.len() != message.len() {
-            return Err(wasmtime::Error::msg("the guest asks for another message than it was given"));
-        }
-        bytes.copy_from_slice(&message);
-        Ok(())
-    })?;
-    linker.func_wrap("doer", "log", |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
-        let (bytes, state) = slice(&mut caller, start, length)?;
-        let prefix = match Level::from_code(level) {
-            Level::Warn => "[warn] ",
-            Level::Error => "[error] ",
-            Level::Debug | Level::Log | Level::Info => "",
-        };
-        state.account.log(prefix, &String::from_utf8_lossy(bytes))?;
-        Ok(())
-    })?;
+    linker.func_wrap(
+        "doer",
+        "random",
+        |mut caller: Caller<'_, State>, start: u32, length: u32| {
+            let bytes = slice(&mut caller, start, length)?.0;
+            getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))
+        },
+    )?;
+    linker.func_wrap(
+        "doer",
+        "message",
+        |mut caller: Caller<'_, State>, start: u32, length: u32| {
+            let message = std::mem::take(&mut caller.data_mut().message);
+            let bytes = slice(&mut caller, start, length)?.0;
+            if bytes.len() != message.len() {
+                return Err(wasmtime::Error::msg(
+                    "the guest asks for another message than it was given",
+                ));
+            }
+            bytes.copy_from_slice(&message);
+            Ok(())
+        },
+    )?;
+    linker.func_wrap(
+        "doer",
+        "log",
+        |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
+            let (bytes, state) = slice(&mut caller, start, length)?;
+            let prefix = match Level::from_code(level) {
+                Level::Warn => "[warn] ",
+                Level::Error => "[error] ",
+                Level::Debug | Level::Log | Level::Info => "",
+            };
+            state.account.log(prefix, &String::from_utf8_lossy(bytes))?;
+            Ok(())
+        },
+    )?;
     Ok(linker)
 }
 
 /// A piece of the guest's memory. Its memory is an import of the engine module, exported by none: the store
 /// keeps it for us.
-fn slice<'a>(caller: &'a mut Caller<'_, State>, start: u32, length: u32) -> wasmtime::Result<(&'a mut [u8], &'a State)> {
-    let memory = caller.data().memory.ok_or_else(|| wasmtime::Error::msg("the guest has no memory"))?;
+fn slice<'a>(
+    caller: &'a mut Caller<'_, State>,
+    start: u32,
+    length: u32,
+) -> wasmtime::Result<(&'a mut [u8], &'a State)> {
+    let memory = caller
+        .data()
+        .memory
+        .ok_or_else(|| wasmtime::Error::msg("the guest has no memory"))?;
     let (bytes, state) = memory.data_and_store_mut(caller);
-    let piece = bytes.get_mut(start as usize..).and_then(|bytes| bytes.get_mut(..length as usize));
-    Ok((piece.ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?, state))
+    let piece = bytes
+        .get_mut(start as usize..)
+        .and_then(|bytes| bytes.get_mut(..length as usize));
+    Ok((
+        piece.ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?,
+        state,
+    ))
 }

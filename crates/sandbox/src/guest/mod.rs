@@ -1,3 +1,4 @@
 //! The kinds of guests. Each only decodes: limits, logs, time and the end of a run are the same for all.
 
 pub(crate) mod javascript;
+pub(crate) mod module;

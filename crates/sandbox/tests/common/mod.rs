@@ -3,7 +3,9 @@
 use std::{sync::LazyLock, time::Duration};
 
 use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{CompilerConfig, Console, Invocation, Outcome, PagemapScan, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{
+    CompilerConfig, Console, Invocation, Outcome, PagemapScan, Program, Sandbox, SandboxConfig, Surface,
+};
 use serde_json::{Value, value::RawValue};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
@@ -16,7 +18,10 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
 /// The sandbox that the tests of this binary share.
 pub async fn sandbox() -> Sandbox {
     static SANDBOX: OnceCell<Sandbox> = OnceCell::const_new();
-    SANDBOX.get_or_init(|| async { Sandbox::start(config(8)).await.unwrap() }).await.clone()
+    SANDBOX
+        .get_or_init(|| async { Sandbox::start(config(8)).await.unwrap() })
+        .await
+        .clone()
 }
 
 /// How tests set a sandbox up: compiled artifacts are shared between test binaries and runs.
@@ -43,7 +48,10 @@ pub fn config(concurrency: u32) -> SandboxConfig {
 
 /// One text in a language that nobody declared.
 pub fn text(code: &str) -> Program {
-    Program::Text { code: code.to_owned(), language: None }
+    Program::Text {
+        code: code.to_owned(),
+        language: None,
+    }
 }
 
 /// A run with the limits of the tenant tier.
