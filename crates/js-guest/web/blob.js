@@ -1,7 +1,10 @@
 // Blob and File: bytes that never change, so slices share them.
 (function (native, globalThis) {
   'use strict';
-  const { arity, bytesOf, bufferOf, choice, copyOf, decodeUtf8, define, dictionary, encode, isObject, lengthOf, offsetOf, sequence, setBytes, str, usv } = native;
+  const {
+    arity, bytesOf, bufferOf, choice, copyOf, decodeUtf8, define, dictionary, encode, isObject, lengthOf, offsetOf, sequence, setBytes,
+    str, usv,
+  } = native;
   const Bytes = Uint8Array;
   const lower = native.uncurry(String.prototype.toLowerCase);
   const replace = native.uncurry(String.prototype.replaceAll);
@@ -84,6 +87,10 @@
     static {
       native.isBlob = (v) => isObject(v) && #bytes in v;
       bytesOfBlob = (blob) => blob.#bytes;
+      native.become = (blob, other) => {
+        blob.#bytes = other.#bytes;
+        blob.#type = other.#type;
+      };
       native.blobType = (blob) => blob.#type;
       // `bytes` must be nobody else's to change.
       native.makeBlob = (bytes, type) => {
@@ -113,9 +120,17 @@
     get lastModified() { return this.#lastModified; }
     static {
       native.isFile = (v) => isObject(v) && #name in v;
-      native.makeFile = (blob, name, lastModified) => new File([blob], name, { type: blob.type, lastModified });
+      native.fileName = (file) => file.#name;
+      native.fileModified = (file) => file.#lastModified;
+      // The bytes are shared; `lastModified` is now, where it is undefined.
+      native.makeFile = (blob, name, lastModified) => {
+        const file = new File(NOTHING, name, { lastModified });
+        native.become(file, blob);
+        return file;
+      };
     }
   }
+  const NOTHING = [];
   const integer = (n) => (n === n && n !== Infinity && n !== -Infinity ? n - (n % 1) + 0 : 0);
   define(File);
 })

@@ -2,8 +2,8 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    arity, blobType, bufferOf, bytesOf, bytesOfBlob, copyOf, decodeUtf8, encode, expose, headerLookup, isBlob, isObject, isURLSearchParams,
-    makeBlob, paramsToString, usv,
+    blobType, bufferOf, bytesOf, bytesOfBlob, copyOf, decodeUtf8, encode, encodeForm, formOfPairs, formOfParts, formParse, formType,
+    headerLookup, isBlob, isFormData, isObject, isURLSearchParams, makeBlob, multipartParse, paramsToString, usv,
   } = native;
   const { defineProperty, getOwnPropertyDescriptors } = Object;
   const { ownKeys } = Reflect;
@@ -46,6 +46,10 @@
       }
       if (isURLSearchParams(init)) {
         return content(paramsToString(init), 'application/x-www-form-urlencoded;charset=UTF-8');
+      }
+      if (isFormData(init)) {
+        const encoded = encodeForm(init);
+        return content(encoded[0], `multipart/form-data; boundary=${encoded[1]}`);
       }
       const bytes = bytesOf(init);
       if (bytes !== undefined) return content(copyOf(bytes), null);
@@ -90,6 +94,15 @@
         return makeBlob(bytes(take(c)), headerLookup(listIn(this), 'content-type') ?? '');
       },
       async bytes() { return bytes(take(contentIn(this))); },
+      async formData() {
+        const source = take(contentIn(this));
+        const type = formType(headerLookup(listIn(this), 'content-type') ?? '');
+        if (type === undefined) throw new TypeError('The content-type is not that of a form');
+        if (type === '') return formOfPairs(formParse(text(source)));
+        const parts = multipartParse(bytes(source), type);
+        if (parts === undefined) throw new TypeError('The body is not valid multipart/form-data');
+        return formOfParts(parts);
+      },
       async json() { return parseJson(text(take(contentIn(this)))); },
       async text() { return text(take(contentIn(this))); },
     };

@@ -2,11 +2,10 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    DOMException, arity, blobType, bufferOf, bytesOfBlob, classId, defineGlobal, dictionary, getter, isBlob, isFile, isObject, isPlatformObject, lengthOf,
-    makeBlob, makeFile, offsetOf, sequence, str, uncurry,
+    DOMException, arity, blobType, bufferOf, bytesOfBlob, classId, defineGlobal, dictionary, fileModified, fileName, getter, isBlob,
+    isFile, isObject, isPlatformObject, makeBlob, makeFile, offsetOf, sequence, str, uncurry,
   } = native;
   const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, keys, prototype: ObjectPrototype } = Object;
-  const { isArray } = Array;
   const getTime = uncurry(Date.prototype.getTime);
   const mapForEach = uncurry(Map.prototype.forEach);
   const mapSet = uncurry(Map.prototype.set);
@@ -47,8 +46,8 @@
   }
   const VIEWS = { __proto__: null };
   for (const name of [
-    'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array', 'Float32Array',
-    'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView',
+    'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array',
+    'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView',
   ]) {
     const View = globalThis[name];
     if (typeof View === 'function') VIEWS[classId(new View(new ArrayBuffer(0)))] = View;
@@ -145,7 +144,7 @@
       if (prototype !== ObjectPrototype && prototype !== null) {
         if (isBlob(value)) {
           const blob = makeBlob(bytesOfBlob(value), blobType(value));
-          return isFile(value) ? makeFile(blob, value.name, value.lastModified) : blob;
+          return isFile(value) ? makeFile(blob, fileName(value), fileModified(value)) : blob;
         }
         if (isPlatformObject(value)) throw refuse('An object of the platform');
       }

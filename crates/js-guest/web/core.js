@@ -25,7 +25,7 @@
   };
   const arity = (given, required, what) => {
     if (given < required) {
-      throw new TypeError(`${what}: ${required} argument${required === 1 ? '' : 's'} required, but only ${given} present`);
+      throw new TypeError(`${what}: ${required} argument(s) required, but only ${given} present`);
     }
   };
   const isObject = (v) => (typeof v === 'object' && v !== null) || typeof v === 'function';
@@ -55,7 +55,8 @@
   // `merge`: two keys of a record that become one name count as one, with the last value.
   const pairs = (init, toName, toValue, merge, what) => {
     const iterator = init[Symbol.iterator];
-    return iterator === undefined || iterator === null ? recordPairs(init, toName, toValue, merge) : sequencePairs(init, iterator, toName, toValue, what);
+    if (iterator === undefined || iterator === null) return recordPairs(init, toName, toValue, merge);
+    return sequencePairs(init, iterator, toName, toValue, what);
   };
   const sequencePairs = (init, iterator, toName, toValue, what) => {
     if (typeof iterator !== 'function') throw new TypeError(`${what}: Symbol.iterator is not a function`);
@@ -117,19 +118,21 @@
   };
 
   // WebIDL members are enumerable, those of a class are not.
-  const expose = (target, names) => {
+  const expose = (target, names, except) => {
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
-      if (typeof name !== 'string' || name === 'constructor' || name === 'prototype' || name === 'length' || name === 'name') continue;
+      if (typeof name !== 'string' || name in except) continue;
       defineProperty(target, name, { __proto__: null, enumerable: true });
     }
   };
   const tag = (target, name) => {
     defineProperty(target, Symbol.toStringTag, { __proto__: null, value: name, configurable: true });
   };
+  const ofFunctions = { __proto__: null, length: 1, name: 1, prototype: 1 };
+  const ofPrototypes = { __proto__: null, constructor: 1 };
   const define = (Class) => {
-    expose(Class, ownKeys(Class));
-    expose(Class.prototype, ownKeys(Class.prototype));
+    expose(Class, ownKeys(Class), ofFunctions);
+    expose(Class.prototype, ownKeys(Class.prototype), ofPrototypes);
     tag(Class.prototype, Class.name);
     defineProperty(globalThis, Class.name, { __proto__: null, value: Class, writable: true, configurable: true });
   };

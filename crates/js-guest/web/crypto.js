@@ -1,12 +1,16 @@
 // crypto: randomness, and digests of crypto.subtle.
 (function (native, globalThis) {
   'use strict';
-  const { DOMException, SECRET, arity, bufferOf, bytesOf, classId, copyOf, define, defineGlobal, digest, illegal, isObject, lengthOf, randomFill, str } = native;
+  const {
+    DOMException, QuotaExceededError, SECRET, arity, bufferOf, bytesOf, classId, define, defineGlobal, digest, illegal, isObject,
+    lengthOf, randomFill, str,
+  } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
   const INTEGERS = { __proto__: null };
   for (const name of [
-    'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'BigInt64Array', 'BigUint64Array',
+    'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'BigInt64Array',
+    'BigUint64Array',
   ]) INTEGERS[classId(new globalThis[name](0))] = true;
 
   class SubtleCrypto {
@@ -43,7 +47,7 @@
       const bytes = isObject(array) ? bytesOf(array) : undefined;
       if (bytes === undefined || !ArrayBuffer.isView(array)) throw new TypeError('Crypto.getRandomValues: not an ArrayBufferView');
       if (INTEGERS[classId(array)] === undefined) throw new DOMException('The array is not of integers', 'TypeMismatchError');
-      if (lengthOf(bytes) > 65536) throw new DOMException('More than 65536 bytes of randomness were asked for', 'QuotaExceededError');
+      if (lengthOf(bytes) > 65536) throw new QuotaExceededError('More than 65536 bytes of randomness were asked for');
       randomFill(bytes);
       return array;
     }

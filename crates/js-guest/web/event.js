@@ -1,17 +1,8 @@
-// Event, CustomEvent, EventTarget and reportError; there is no tree, so a path has one target.
+// Event and CustomEvent.
 (function (native, globalThis) {
   'use strict';
-  const { arity, constants, define, defineGlobal, dictionary, isObject, str, now } = native;
-  const { apply } = Reflect;
+  const { arity, constants, define, dictionary, isObject, str, now } = native;
   const { defineProperty } = Object;
-
-  const report = (error) => {
-    try {
-      globalThis.console.error(error);
-    } catch {
-      // Without a working console there is nobody to tell.
-    }
-  };
 
   let stateOf;
   class Event {
@@ -100,128 +91,6 @@
   }
   define(CustomEvent);
 
-  const captureOf = (options) => (isObject(options) ? !!options.capture : !!options);
-  const find = (list, type, callback, capture) => {
-    for (let i = 0; i < list.length; i++) {
-      const l = list[i];
-      if (l.callback === callback && l.type === type && l.capture === capture) return i;
-    }
-    return -1;
-  };
-  const drop = (list, at) => {
-    list[at].removed = true;
-    for (let i = at + 1; i < list.length; i++) list[i - 1] = list[i];
-    list.length--;
-  };
-  const callbackOf = (v, what) => {
-    if (v === undefined || v === null) return null;
-    if (!isObject(v)) throw new TypeError(`${what}: the callback is not an object`);
-    return v;
-  };
-
-  let dispatch;
-  class EventTarget {
-    #listeners = [];
-    addEventListener(type, callback, options = undefined) {
-      const list = this.#listeners;
-      arity(arguments.length, 2, 'EventTarget.addEventListener');
-      type = str(type);
-      callback = callbackOf(callback, 'EventTarget.addEventListener');
-      const capture = captureOf(options);
-      let once = false;
-      let passive = false;
-      let signal;
-      if (isObject(options)) {
-        once = !!options.once;
-        passive = !!options.passive;
-        signal = options.signal;
-        if (signal !== undefined && !native.isAbortSignal(signal)) throw new TypeError('EventTarget.addEventListener: signal is not an AbortSignal');
-        if (signal !== undefined && native.isAborted(signal)) return;
-      }
-      if (callback === null || find(list, type, callback, capture) >= 0) return;
-      const listener = { __proto__: null, type, callback, capture, once, passive, removed: false };
-      list[list.length] = listener;
-      if (signal !== undefined) {
-        native.whenAborted(signal, () => {
-          for (let i = 0; i < list.length; i++) if (list[i] === listener) return drop(list, i);
-        });
-      }
-    }
-    removeEventListener(type, callback, options = undefined) {
-      const list = this.#listeners;
-      arity(arguments.length, 2, 'EventTarget.removeEventListener');
-      type = str(type);
-      const at = find(list, type, callbackOf(callback, 'EventTarget.removeEventListener'), captureOf(options));
-      if (at >= 0) drop(list, at);
-    }
-    dispatchEvent(event) {
-      this.#listeners;
-      arity(arguments.length, 1, 'EventTarget.dispatchEvent');
-      const state = stateOf(event);
-      if (state === undefined) throw new TypeError('EventTarget.dispatchEvent: not an Event');
-      if (state.dispatching) throw new native.DOMException('The event is already being dispatched', 'InvalidStateError');
-      state.trusted = false;
-      return dispatch(this, event, state);
-    }
-    static {
-      native.brand((v) => #listeners in v);
-      const invoke = (listener, target, event) => {
-        const { callback } = listener;
-        try {
-          if (typeof callback === 'function') apply(callback, target, [event]);
-          else {
-            const handle = callback.handleEvent;
-            if (typeof handle !== 'function') throw new TypeError('handleEvent is not a function');
-            apply(handle, callback, [event]);
-          }
-        } catch (error) {
-          report(error);
-        }
-      };
-      const pass = (target, event, state, capture) => {
-        if (state.stop) return;
-        const live = target.#listeners;
-        // Listeners that are added meanwhile wait for the next event.
-        const list = [];
-        for (let i = 0; i < live.length; i++) if (live[i].type === state.type && live[i].capture === capture) list[list.length] = live[i];
-        for (let i = 0; i < list.length && !state.stopNow; i++) {
-          const listener = list[i];
-          if (listener.removed) continue;
-          if (listener.once) {
-            for (let j = 0; j < live.length; j++) if (live[j] === listener) { drop(live, j); break; }
-          }
-          state.passive = listener.passive;
-          invoke(listener, target, event);
-          state.passive = false;
-        }
-      };
-      dispatch = (target, event, state) => {
-        state.dispatching = true;
-        state.target = state.current = target;
-        state.phase = 2;
-        // At the target, too, capturing listeners come first.
-        pass(target, event, state, true);
-        pass(target, event, state, false);
-        state.phase = 0;
-        state.current = null;
-        state.dispatching = state.stop = state.stopNow = false;
-        return !state.canceled;
-      };
-    }
-  }
-  define(EventTarget);
-
-  // Events of the platform itself are trusted.
-  native.fire = (target, type) => {
-    const event = new Event(type);
-    const state = stateOf(event);
-    state.trusted = true;
-    dispatch(target, event, state);
-  };
-  native.EventTarget = EventTarget;
-  // A method, because a function could be called with `new`.
-  defineGlobal('reportError', { reportError(error) {
-    arity(arguments.length, 1, 'reportError');
-    report(error);
-  } }.reportError);
+  native.Event = Event;
+  native.eventState = stateOf;
 })

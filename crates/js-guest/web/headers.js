@@ -7,8 +7,8 @@
   // Names that need no look at their characters, as they are mostly written.
   const KNOWN = { __proto__: null };
   for (const name of [
-    'Accept', 'Accept-Encoding', 'Accept-Language', 'Authorization', 'Cache-Control', 'Content-Encoding', 'Content-Length', 'Content-Type', 'Cookie',
-    'Date', 'ETag', 'Host', 'If-None-Match', 'Location', 'Origin', 'Set-Cookie', 'User-Agent', 'Vary', 'X-Request-Id',
+    'Accept', 'Accept-Encoding', 'Accept-Language', 'Authorization', 'Cache-Control', 'Content-Encoding', 'Content-Length', 'Content-Type',
+    'Cookie', 'Date', 'ETag', 'Host', 'If-None-Match', 'Location', 'Origin', 'Set-Cookie', 'User-Agent', 'Vary', 'X-Request-Id',
   ]) {
     const lower = headerName(name);
     KNOWN[name] = KNOWN[lower] = lower;
@@ -149,5 +149,8 @@
   native.makeHeaders = (list, frozen) => new Headers(SECRET, list, frozen);
   native.headerList = listOf;
   native.headerLookup = lookup;
+  // FormData keeps the same kind of list.
+  native.removeName = remove;
+  native.replaceName = replace;
   native.headerNameOf = nameOf;
 })

@@ -30,7 +30,7 @@
     const prototype = Iterator.prototype;
     Object.setPrototypeOf(prototype, IteratorPrototype);
     delete prototype.constructor;
-    native.expose(prototype, ['next']);
+    native.expose(prototype, ['next'], {});
     native.tag(prototype, `${name} Iterator`);
 
     const methods = {

@@ -2,8 +2,8 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup, headerNameOf,
-    headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, str, requestUrl, urlHref,
+    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup,
+    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, str, requestUrl, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
@@ -51,7 +51,9 @@
       d.referrer = text === '' ? '' : urlHref(text);
       if (d.referrer === undefined) throw new TypeError('Request: the referrer is not an absolute URL');
     }
-    if (d.cache === 'only-if-cached' && d.mode !== 'same-origin') throw new TypeError("Request: 'only-if-cached' needs the mode 'same-origin'");
+    if (d.cache === 'only-if-cached' && d.mode !== 'same-origin') {
+      throw new TypeError("Request: 'only-if-cached' needs the mode 'same-origin'");
+    }
     return changed || integrity !== undefined || keepalive !== undefined || referrer !== undefined ? d : from;
   };
 

@@ -15,6 +15,7 @@ mod encoding;
 mod form;
 mod handoff;
 mod headers;
+mod multipart;
 mod network;
 mod script;
 mod text;
@@ -30,12 +31,16 @@ pub use handoff::{TakenResponse, bytes_of, is_response, new_request, take_respon
 const SCRIPTS: &[(&str, &str)] = &[
     ("core", include_str!("../../web/core.js")),
     ("iterable", include_str!("../../web/iterable.js")),
+    ("quota", include_str!("../../web/quota.js")),
     ("event", include_str!("../../web/event.js")),
+    ("event_target", include_str!("../../web/event_target.js")),
     ("abort", include_str!("../../web/abort.js")),
+    ("url_search_params", include_str!("../../web/url_search_params.js")),
     ("url", include_str!("../../web/url.js")),
     ("encoding", include_str!("../../web/encoding.js")),
     ("blob", include_str!("../../web/blob.js")),
     ("headers", include_str!("../../web/headers.js")),
+    ("form_data", include_str!("../../web/form_data.js")),
     ("body", include_str!("../../web/body.js")),
     ("request", include_str!("../../web/request.js")),
     ("response", include_str!("../../web/response.js")),
@@ -59,6 +64,7 @@ pub fn install(ctx: &Ctx<'_>) -> Result<()> {
     encoding::install(&native)?;
     form::install(&native)?;
     headers::install(&native)?;
+    multipart::install(&native)?;
     network::install(&native)?;
     url::install(&native)?;
     for (name, text) in SCRIPTS {

@@ -248,3 +248,59 @@ fn fetch_rejects_and_says_why() {
         equal(await rejects(Error, fetch('http://a', { signal: AbortSignal.abort(reason) })), reason);
     "#);
 }
+
+#[test]
+fn form_data_is_a_multimap_of_strings_and_files() {
+    run(r#"
+        const form = new FormData();
+        form.append('a', 1);
+        form.append('a', '\ud800');
+        form.append('f', new Blob(['x'], { type: 't/t' }));
+        form.append('f', new File(['y'], 'n', { lastModified: 3 }), 'other');
+        same([form.get('a'), form.getAll('a'), form.has('zz'), form.get('zz')], ['1', ['1', '\ufffd'], false, null]);
+        const [blob, file] = form.getAll('f');
+        same([blob instanceof File, blob.name, blob.type, await blob.text(), file.name, file.lastModified, await file.text()], [true, 'blob', 't/t', 'x', 'other', 3, 'y']);
+        form.set('a', 'only');
+        form.delete('f');
+        same([...form], [['a', 'only']]);
+        const given = new File([], 'same');
+        form.set('g', given);
+        equal(form.get('g'), given);
+        throws(TypeError, () => form.append('a', 'string', 'name'));
+        throws(TypeError, () => form.append('a'));
+        throws(TypeError, () => new FormData({}));
+        equal(Object.getOwnPropertyDescriptor(File.prototype, 'name').enumerable, true);
+    "#);
+}
+
+#[test]
+fn forms_travel_as_bodies() {
+    run(r#"
+        const form = new FormData();
+        form.append('a"b\nc', 'one\ntwo');
+        form.append('f', new File([new Uint8Array([0, 255, 13, 10])], 'x"y', { type: 'image/png' }));
+        form.append('empty', '');
+        const response = new Response(form);
+        const type = response.headers.get('content-type');
+        assert(/^multipart\/form-data; boundary=----formdata-[0-9a-f]{32}$/.test(type), type);
+        const text = await response.clone().text();
+        assert(text.includes('name="a%22b%0D%0Ac"\r\n\r\none\r\ntwo\r\n'), text);
+        const back = await response.formData();
+        same([...back.keys()], ['a"b\r\nc', 'f', 'empty']);
+        equal(back.get('a"b\r\nc'), 'one\r\ntwo');
+        equal(back.get('empty'), '');
+        const file = back.get('f');
+        same([file.name, file.type, ...await file.bytes()], ['x"y', 'image/png', 0, 255, 13, 10]);
+        const parse = (body, type) => new Response(body, { headers: { 'content-type': type } }).formData();
+        same([...await parse('a=1&b=c+d', 'application/x-www-form-urlencoded; charset=x')], [['a', '1'], ['b', 'c d']]);
+        same([...await parse('--B\r\nContent-Disposition: form-data; name="k"\r\n\r\nv\r\n--B--', 'Multipart/Form-Data; boundary="B"')], [['k', 'v']]);
+        same([...await parse('--B--\r\n', 'multipart/form-data; boundary=B')], []);
+        await rejects(TypeError, new Response('a=1').formData());
+        await rejects(TypeError, parse('x', 'multipart/form-data'));
+        for (const bad of ['', '--', '--B', '--B\r\n', '--B\r\n\r\n', '--B\r\nContent-Disposition: form-data; name="k"\r\n\r\nv', '--B\r\nx\r\n\r\nv\r\n--B--',
+            '--B\r\nContent-Disposition: attachment\r\n\r\nv\r\n--B--', '--C--']) {
+            await rejects(TypeError, parse(bad, 'multipart/form-data; boundary=B'));
+        }
+        equal(new Request('http://a', { method: 'POST', body: new FormData() }).headers.has('content-type'), true);
+    "#);
+}

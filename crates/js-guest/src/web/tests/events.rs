@@ -6,7 +6,7 @@ use super::run;
 fn interfaces_look_as_web_idl_wants() {
     run(r#"
         const classes = ['DOMException', 'Event', 'CustomEvent', 'EventTarget', 'AbortController', 'AbortSignal', 'URL', 'URLSearchParams',
-            'Headers', 'Request', 'Response', 'Blob', 'File', 'TextEncoder', 'TextDecoder', 'Crypto', 'SubtleCrypto', 'Performance', 'Navigator'];
+            'Headers', 'Request', 'Response', 'FormData', 'Blob', 'File', 'TextEncoder', 'TextDecoder', 'Crypto', 'SubtleCrypto', 'Performance', 'Navigator'];
         for (const name of classes) {
             const Class = globalThis[name];
             equal(typeof Class, 'function', name);

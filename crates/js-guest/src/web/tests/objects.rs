@@ -93,7 +93,7 @@ fn clones_of_buffers() {
 fn what_cannot_be_cloned_is_refused() {
     run(r#"
         for (const bad of [() => 1, class {}, Symbol(), new WeakMap(), new WeakSet(), new WeakRef({}), Promise.resolve(), new Proxy({}, {}), (function* () {})(),
-            new Response(), new Request('http://a'), new Headers(), new URL('http://a'), new URLSearchParams(), new EventTarget(), new AbortController(),
+            new Response(), new Request('http://a'), new Headers(), new FormData(), new URL('http://a'), new URLSearchParams(), new EventTarget(), new AbortController(),
             new Event('x'), new TextDecoder(), new TextEncoder(), crypto, performance, navigator, Object(Symbol()), globalThis]) {
             equal(throws('DataCloneError', () => structuredClone(bad)).code, 25, typeof bad);
             throws('DataCloneError', () => structuredClone({ deep: [bad] }));
@@ -117,7 +117,12 @@ fn randomness_fills_integer_arrays() {
         assert(part.subarray(0, 16).every((b) => b === 0) && part.subarray(48).every((b) => b === 0));
         equal(crypto.getRandomValues(new BigUint64Array(0)).length, 0);
         equal(crypto.getRandomValues(new Uint8Array(65536)).length, 65536);
-        equal(throws('QuotaExceededError', () => crypto.getRandomValues(new Uint8Array(65537))).code, 22);
+        const quota = throws('QuotaExceededError', () => crypto.getRandomValues(new Uint8Array(65537)));
+        same([quota instanceof QuotaExceededError, quota.code, quota.quota, quota.requested], [true, 22, null, null]);
+        const counted = new QuotaExceededError('m', { quota: 1, requested: 2 });
+        same([counted.message, counted.quota, counted.requested, counted instanceof DOMException], ['m', 1, 2, true]);
+        for (const bad of [{ quota: -1 }, { quota: 2, requested: 1 }]) throws(RangeError, () => new QuotaExceededError('', bad));
+        throws(TypeError, () => new QuotaExceededError('', { quota: NaN }));
         throws('TypeMismatchError', () => crypto.getRandomValues(new Float32Array(1)));
         throws('TypeMismatchError', () => crypto.getRandomValues(new DataView(new ArrayBuffer(1))));
         for (const bad of [new ArrayBuffer(1), {}, null, 'x', 5]) throws(TypeError, () => crypto.getRandomValues(bad));
