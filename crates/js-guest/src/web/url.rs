@@ -105,7 +105,12 @@ fn origin(url: &Url) -> String {
 /// Changes a part; `false` where the whole URL was to be replaced and the text is no URL.
 fn url_set(record: Class<'_, UrlRecord>, part: u32, text: Text) -> Result<bool> {
     let mut record = record.try_borrow_mut()?;
-    let (url, text) = (&mut record.0, text.0.as_str());
+    let mut text = text.0;
+    // The parser drops these everywhere but in credentials; `quirks` asks whether a host is empty before it does.
+    if !matches!(part, 3 | 4) {
+        text.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
+    }
+    let (url, text) = (&mut record.0, text.as_str());
     // A part that the standard refuses is left as it is, without an error.
     let _refused = match part {
         0 => return Ok(quirks::set_href(url, text).is_ok()),

@@ -122,3 +122,27 @@ fn base64_is_forgiving_in_one_direction() {
         }
     "#);
 }
+
+/// Every encoding, malformed input included: where chunks end must not matter.
+#[test]
+fn chunks_leave_no_trace_in_the_text() {
+    run(r#"
+        let seed = 12345;
+        const random = (n) => { seed = (Math.imul(seed, 1103515245) + 12345) >>> 0; return (seed >>> 8) % n; };
+        const labels = ['utf-8', 'gbk', 'gb18030', 'big5', 'euc-jp', 'iso-2022-jp', 'shift_jis', 'euc-kr', 'utf-16le', 'utf-16be', 'x-user-defined', 'koi8-r'];
+        for (let i = 0; i < 3000; i++) {
+            const bytes = new Uint8Array(random(40));
+            for (let j = 0; j < bytes.length; j++) bytes[j] = random(4) ? random(256) : [0x1b, 0x24, 0x42, 0xef, 0xbb, 0xbf, 0xd8, 0x81][random(8)];
+            const label = labels[random(labels.length)];
+            const whole = new TextDecoder(label).decode(bytes);
+            const decoder = new TextDecoder(label);
+            let text = '';
+            for (let at = 0; at < bytes.length;) {
+                const end = at + random(5);
+                text += decoder.decode(bytes.subarray(at, end), { stream: true });
+                at = end;
+            }
+            equal(text + decoder.decode(), whole, `${label} ${bytes}`);
+        }
+    "#);
+}

@@ -55,6 +55,11 @@ fn setters_change_parts_or_leave_them() {
         equal(url.hostname, 'c');
         url.href = 'http://z/';
         equal(url.href, 'http://z/');
+        url.protocol = 'h\tt\ntp\rs'; url.hostname = 'a\tb'; url.hash = 'x\ny';
+        equal(url.href, 'https://ab/#xy');
+        const credentials = new URL('foo://u@h/');
+        credentials.host = '\t';
+        equal(credentials.href, 'foo://u@h/');
         const before = url.origin;
         'use strict';
         throws(TypeError, () => { (function () { 'use strict'; url.origin = 'x'; })(); });
