@@ -86,12 +86,23 @@ pub struct ApiKey {
 impl AuthContext {
     /// The context of a caller without credentials.
     pub fn anonymous(request_id: RequestId, timestamp: u64) -> Self {
-        Self { auth: Identity::default(), request_id, timestamp, metadata: BTreeMap::new() }
+        Self {
+            auth: Identity::default(),
+            request_id,
+            timestamp,
+            metadata: BTreeMap::new(),
+        }
     }
 
     /// The user's `metadata.tenantId`.
     pub fn tenant_id(&self) -> Option<&str> {
-        self.auth.user.as_ref()?.metadata.get("tenantId")?.as_str().filter(|id| !id.is_empty())
+        self.auth
+            .user
+            .as_ref()?
+            .metadata
+            .get("tenantId")?
+            .as_str()
+            .filter(|id| !id.is_empty())
     }
 
     /// Does the caller hold `permission`? A key holds what its own list and its owner's both hold.
@@ -110,9 +121,9 @@ pub fn grants(held: &[String], permission: &str) -> bool {
     held.iter().any(|held| {
         held == "*"
             || held == permission
-            || held.strip_suffix('*').is_some_and(|resource| {
-                resource.ends_with(':') && permission.starts_with(resource)
-            })
+            || held
+                .strip_suffix('*')
+                .is_some_and(|resource| resource.ends_with(':') && permission.starts_with(resource))
     })
 }
 

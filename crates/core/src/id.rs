@@ -47,3 +47,8 @@ id!(
     ExecutionId,
     "exec_"
 );
+id!(
+    /// A user: `usr_` and a UUID (version 7), or text from elsewhere.
+    UserId,
+    "usr_"
+);

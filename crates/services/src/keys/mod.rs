@@ -1,0 +1,9 @@
+//! API keys: made once, shown once, kept as a hash.
+
+mod record;
+mod secret;
+mod store;
+
+pub use record::{KeyRecord, NewKey};
+pub use secret::Secret;
+pub use store::KeyStore;
