@@ -1,2 +1,7 @@
 //! The binary `doer`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    doer_server::cli::main()
+}

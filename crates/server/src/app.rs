@@ -1,0 +1,147 @@
+//! The composition: every part of the server, made once, in order.
+
+use std::{path::PathBuf, sync::Arc};
+
+use doer_core::time::{Clock, SystemClock};
+use doer_sandbox::{CompilerConfig, Sandbox, SandboxConfig};
+use doer_services::keys::{KeyStore, NewKey};
+use thiserror::Error;
+
+use crate::{
+    auth::Authenticator,
+    config::Config,
+    data::{DataDir, DataError},
+    execute::{ResultCache, Runner},
+    executions::Executions,
+    lifecycle::Lifecycle,
+    telemetry::Metrics,
+};
+
+/// The server cannot be put together.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error("the data directory cannot be used")]
+    Data(#[from] DataError),
+    /// The store of keys.
+    #[error("the store of API keys cannot be used")]
+    Keys(#[from] doer_services::Error),
+    /// The sandbox.
+    #[error("the sandbox cannot be started")]
+    Sandbox(#[from] doer_sandbox::Error),
+    /// The program's own path, which the compiler processes are started from.
+    #[error("the path of this program cannot be found out")]
+    Program(#[source] std::io::Error),
+}
+
+/// The parts that requests need.
+#[derive(Debug)]
+pub struct App {
+    /// What holds.
+    pub config: Config,
+    /// Who is asking.
+    pub authenticator: Authenticator,
+    /// Runs code.
+    pub runner: Arc<Runner>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Where the process stands.
+    pub lifecycle: Lifecycle,
+}
+
+impl App {
+    /// Puts the server together.
+    ///
+    /// # Errors
+    /// The first part that cannot be made.
+    pub async fn compose(config: Config, dev: bool) -> Result<Arc<Self>, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let data = DataDir::open(&config.data.dir)?;
+        let keys = Arc::new(KeyStore::open(&data.keys())?);
+        if !dev {
+            first_key(&keys, &data, &*clock)?;
+        }
+        let sandbox = match config.execution.enabled {
+            true => Some(start_sandbox(&config, &data).await?),
+            false => None,
+        };
+        let metrics = Arc::new(Metrics::new());
+        let lifecycle = Lifecycle::default();
+        let runner = Arc::new(Runner {
+            sandbox,
+            executions: Arc::new(Executions::new(config.execution.recent)),
+            cache: ResultCache::new(config.execution.result_cache_bytes),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+            lifecycle: lifecycle.clone(),
+        });
+        let authenticator = Authenticator { keys, clock, dev };
+        Ok(Arc::new(Self {
+            config,
+            authenticator,
+            runner,
+            metrics,
+            lifecycle,
+        }))
+    }
+
+    /// Is new work welcome?
+    pub fn is_ready(&self) -> bool {
+        !self.lifecycle.is_draining()
+    }
+}
+
+/// Without any key nobody could ever make a request: the first start makes one for an admin.
+fn first_key(keys: &KeyStore, data: &DataDir, clock: &dyn Clock) -> Result<(), StartError> {
+    if !keys.is_empty()? {
+        return Ok(());
+    }
+    let now_ms = u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX);
+    let key = NewKey {
+        name: "first start".to_owned(),
+        user_id: "admin".to_owned(),
+        email: "admin@localhost".to_owned(),
+        role: "admin".to_owned(),
+        tenant: None,
+        permissions: vec!["*".to_owned()],
+        expires_at: None,
+    };
+    let (_, secret) = keys.create(key, now_ms)?;
+    let path = data.write_secret("admin.key", secret.reveal().as_bytes())?;
+    tracing::info!(path = %path.display(), "first start: wrote the key of an admin");
+    Ok(())
+}
+
+/// Starts the sandbox. Takes seconds where the engine was never compiled, which the sandbox logs.
+///
+/// # Errors
+/// As [`App::compose`].
+pub async fn start_sandbox(config: &Config, data: &DataDir) -> Result<Sandbox, StartError> {
+    let program = std::env::current_exe().map_err(StartError::Program)?;
+    Ok(Sandbox::start(sandbox_config(config, data, program)?).await?)
+}
+
+fn sandbox_config(config: &Config, data: &DataDir, program: PathBuf) -> Result<SandboxConfig, DataError> {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(SandboxConfig {
+        concurrency: config.execution.concurrency,
+        queue: config.execution.queue,
+        max_memory_bytes: config.limits.max_memory_bytes(),
+        keep_resident_bytes: config.execution.keep_resident_bytes,
+        pagemap_scan: config.execution.pagemap_scan,
+        cache_dir: data.cache(),
+        installation_key: data.installation_key()?,
+        background_threads: match config.execution.background_threads {
+            0 => processors(),
+            threads => threads,
+        },
+        compiler: CompilerConfig {
+            program,
+            args: vec![crate::cli::COMPILE_WORKER.into()],
+            processes: config.compiler.processes,
+            queue: config.compiler.queue,
+            timeout: config.compiler.timeout,
+            memory_bytes: config.compiler.memory_bytes,
+        },
+    })
+}

@@ -1,0 +1,178 @@
+//! Credentials in, context out. Credentials that do not verify are refused, never taken as none.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use doer_core::{
+    auth::{AuthContext, Identity, User},
+    id::RequestId,
+    time::Clock,
+};
+use doer_services::keys::KeyStore;
+use serde_json::Value;
+
+use super::{
+    credentials::{Credentials, find},
+    text,
+};
+use crate::http::{
+    envelope::Peer,
+    error::{ApiError, ErrorCode},
+};
+
+/// Finds out who is asking.
+pub struct Authenticator {
+    /// The keys of the installation.
+    pub keys: Arc<KeyStore>,
+    /// The time, for keys that expire.
+    pub clock: Arc<dyn Clock>,
+    /// Development mode: callers without credentials are admins.
+    pub dev: bool,
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("dev", &self.dev)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// The context of a request.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify.
+    pub fn context(&self, headers: &HeaderMap, peer: Option<Peer>, id: RequestId) -> Result<AuthContext, ApiError> {
+        let now_ms = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
+        let mut context = AuthContext::anonymous(id, now_ms);
+        context.auth = match find(headers) {
+            Some(Credentials::Key(key)) => self.verify(key, now_ms)?,
+            // Sessions are not issued yet, so none can verify.
+            Some(Credentials::Session(_) | Credentials::Malformed) => return Err(unauthenticated()),
+            None if self.dev => developer(),
+            None => Identity::default(),
+        };
+        if let Some(agent) = text(headers, "user-agent") {
+            context.metadata.insert("userAgent".to_owned(), Value::from(agent));
+        }
+        if let Some(Peer(address)) = peer {
+            context
+                .metadata
+                .insert("ip".to_owned(), Value::from(address.ip().to_string()));
+        }
+        Ok(context)
+    }
+
+    fn verify(&self, key: &str, now_ms: u64) -> Result<Identity, ApiError> {
+        let record = self
+            .keys
+            .verify(key, now_ms)
+            .map_err(|error| ApiError::internal(&error))?;
+        record
+            .map(doer_services::keys::KeyRecord::into_identity)
+            .ok_or_else(unauthenticated)
+    }
+}
+
+/// The built-in admin of development mode and of the command line.
+pub fn developer() -> Identity {
+    Identity {
+        authenticated: true,
+        user: Some(User {
+            id: "dev".to_owned(),
+            email: "dev@localhost".to_owned(),
+            name: None,
+            role: Some("admin".to_owned()),
+            permissions: vec!["*".to_owned()],
+            metadata: Default::default(),
+        }),
+        session: None,
+        api_key: None,
+    }
+}
+
+fn unauthenticated() -> ApiError {
+    ApiError::new(ErrorCode::Unauthenticated, "Invalid credentials")
+}
+
+#[cfg(test)]
+mod tests {
+    use doer_core::{
+        tier::{Namespace, Tier},
+        time::SystemClock,
+    };
+    use doer_services::keys::NewKey;
+
+    use super::*;
+
+    fn authenticator(dir: &tempfile::TempDir, dev: bool) -> Authenticator {
+        let keys = Arc::new(KeyStore::open(&dir.path().join("keys.db")).unwrap());
+        Authenticator {
+            keys,
+            clock: Arc::new(SystemClock),
+            dev,
+        }
+    }
+
+    fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
+        let mut headers = HeaderMap::new();
+        if !name.is_empty() {
+            headers.insert(name, value.parse().unwrap());
+        }
+        authenticator.context(&headers, None, RequestId::from_text("req_1"))
+    }
+
+    #[test]
+    fn invalid_credentials_are_never_anonymous() {
+        let dir = tempfile::tempdir().unwrap();
+        for dev in [false, true] {
+            let authenticator = authenticator(&dir, dev);
+            for (name, value) in [
+                ("authorization", "Bearer x"),
+                ("x-api-key", ""),
+                ("cookie", "session=a"),
+            ] {
+                let code = ask(&authenticator, name, value).unwrap_err().code;
+                assert_eq!(code, ErrorCode::Unauthenticated, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_gives_its_owners_tier_and_namespace() {
+        let dir = tempfile::tempdir().unwrap();
+        let authenticator = authenticator(&dir, false);
+        let key = NewKey {
+            name: "ci".to_owned(),
+            user_id: "usr_1".to_owned(),
+            email: "ada@example.com".to_owned(),
+            role: "tenant".to_owned(),
+            tenant: Some("acme".to_owned()),
+            permissions: vec!["execute".to_owned()],
+            expires_at: None,
+        };
+        let (_, secret) = authenticator.keys.create(key, 0).unwrap();
+        for (name, value) in [
+            ("authorization", format!("Bearer {}", secret.reveal())),
+            ("x-api-key", secret.reveal().to_owned()),
+        ] {
+            let context = ask(&authenticator, name, &value).unwrap();
+            assert_eq!(Tier::of(&context), Tier::Tenant);
+            assert_eq!(Namespace::of(&context).as_str(), "tenant:acme");
+            assert!(context.holds("execute") && !context.holds("admin"));
+        }
+    }
+
+    #[test]
+    fn without_credentials_only_development_mode_knows_who_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let anonymous = ask(&authenticator(&dir, false), "", "").unwrap();
+        assert_eq!(
+            (anonymous.auth.authenticated, Namespace::of(&anonymous).as_str()),
+            (false, "session:req_1")
+        );
+        let developer = ask(&authenticator(&dir, true), "", "").unwrap();
+        assert_eq!(Tier::of(&developer), Tier::Internal);
+    }
+}

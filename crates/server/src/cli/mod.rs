@@ -1,0 +1,95 @@
+//! The command line. stdout is for what was asked for, stderr for everything else.
+
+mod config;
+mod run;
+mod serve;
+mod token;
+
+use std::{error::Error, future::Future, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Sources};
+
+/// The hidden subcommand that compiler processes are started with.
+pub const COMPILE_WORKER: &str = "compile-worker";
+
+/// Runs code you do not trust.
+#[derive(Debug, Parser)]
+#[command(name = "doer", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(serve::Serve),
+    /// Run one file, and print its result
+    Run(run::Run),
+    /// Print the configuration that holds, as TOML
+    Config(ConfigFile),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Compile for another process of doer
+    #[command(name = COMPILE_WORKER, hide = true)]
+    CompileWorker,
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// Configuration file [default: $DOER_CONFIG, else doer.toml where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(self, flags: Vec<(&'static str, String, &'static str)>) -> Result<Config, ConfigError> {
+        Sources::of_process(self.config, flags).load()
+    }
+}
+
+/// What a command comes to, when it does not fail.
+type Ending = Result<ExitCode, Box<dyn Error>>;
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let ending = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Run(run) => run.run(),
+        Command::Config(file) => config::print(file),
+        Command::Token(token) => token.run(),
+        Command::CompileWorker => compile_worker(),
+    };
+    ending.unwrap_or_else(|error| {
+        report(&*error);
+        ExitCode::FAILURE
+    })
+}
+
+fn compile_worker() -> Ending {
+    doer_sandbox::compiler::serve()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a future on a runtime made for it.
+fn block_on<T>(future: impl Future<Output = Result<T, Box<dyn Error>>>) -> Result<T, Box<dyn Error>> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
+}
+
+/// Prints an error with everything that caused it.
+fn report(error: &dyn Error) {
+    let mut stderr = std::io::stderr().lock();
+    // Where stderr is closed there is nobody to tell.
+    let _ = writeln!(stderr, "doer: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = writeln!(stderr, "  because: {error}");
+        source = error.source();
+    }
+}

@@ -1,0 +1,37 @@
+//! `ctx` as guests see it; the guest adds `waitUntil` and `exports` itself.
+
+use doer_core::{auth::User, tier::Namespace};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::{auth::Caller, http::error::ApiError};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    props: Option<&'a RawValue>,
+    user: Option<&'a User>,
+    namespace: &'a Namespace,
+    authenticated: bool,
+    request_id: &'a str,
+}
+
+/// The JSON object for a caller's code.
+///
+/// # Errors
+/// `internal`; only where a context cannot be written as JSON, which none is known to do.
+pub fn guest_context(caller: &Caller, props: Option<&RawValue>) -> Result<Box<RawValue>, ApiError> {
+    let context = Context {
+        // As in a worker without props: an empty object, so that reading one is not an error.
+        props: Some(props.unwrap_or(empty()?)),
+        user: caller.context.auth.user.as_ref(),
+        namespace: &caller.namespace,
+        authenticated: caller.context.auth.authenticated,
+        request_id: caller.request_id(),
+    };
+    to_raw_value(&context).map_err(|error| ApiError::internal(&error))
+}
+
+fn empty() -> Result<&'static RawValue, ApiError> {
+    serde_json::from_str("{}").map_err(|error| ApiError::internal(&error))
+}

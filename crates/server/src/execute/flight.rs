@@ -1,0 +1,94 @@
+//! An execution from its admission to its end. However it ends, by being dropped too, it is logged, counted
+//! and leaves a receipt exactly once.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use doer_core::{
+    fault::Termination,
+    id::ExecutionId,
+    tier::{Namespace, Tier},
+};
+use doer_sandbox::Usage;
+use tokio_util::sync::CancellationToken;
+
+use super::{response::ms, verdict::Verdict};
+use crate::{
+    executions::{Receipt, Ticket},
+    telemetry::Metrics,
+};
+
+/// A running execution.
+#[derive(Debug)]
+pub struct Flight {
+    /// Its entry; taken when it ends.
+    pub ticket: Option<Ticket>,
+    /// Ends it from outside.
+    pub cancel: CancellationToken,
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whose it is.
+    pub namespace: Namespace,
+    /// The caller's tier.
+    pub tier: Tier,
+    /// The request that asked for it.
+    pub request_id: String,
+    /// Since the Unix epoch.
+    pub started_at: Duration,
+    /// For the time it took, where the sandbox could not say.
+    pub started: Instant,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Flight {
+    /// It came to an end.
+    pub fn land(mut self, verdict: Verdict, usage: &Usage) {
+        self.close(verdict, usage);
+    }
+
+    /// It was refused before it began.
+    pub fn refuse(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.forget();
+        }
+    }
+
+    fn close(&mut self, verdict: Verdict, usage: &Usage) {
+        let Some(ticket) = self.ticket.take() else { return };
+        // Never code, input or keys: only what it was and what it cost.
+        tracing::info!(
+            execution = %self.id,
+            request = %self.request_id,
+            namespace = %self.namespace,
+            tier = %self.tier,
+            outcome = verdict.name(),
+            wall_ms = ms(usage.wall),
+            cpu_ms = ms(usage.cpu),
+            fuel = usage.fuel,
+            peak_memory_bytes = usage.peak_memory_bytes,
+            output_bytes = usage.output_bytes,
+            cold_start = usage.cold_start,
+            "execution"
+        );
+        self.metrics.execution(verdict, self.tier, usage);
+        ticket.finish(Receipt {
+            started_at: self.started_at,
+            verdict,
+            usage: usage.clone(),
+        });
+    }
+}
+
+impl Drop for Flight {
+    /// Dropped before it ended: whoever waited for it has gone.
+    fn drop(&mut self) {
+        let usage = Usage {
+            wall: self.started.elapsed(),
+            ..Usage::default()
+        };
+        self.close(Verdict::Terminated(Termination::Cancelled), &usage);
+    }
+}

@@ -1,0 +1,24 @@
+//! `POST /execute` and `POST /eval`: from a body to a plan, from a plan to an outcome, from an outcome to an
+//! answer.
+
+mod cache;
+mod context;
+mod flight;
+mod modules;
+mod plan;
+mod program;
+mod request;
+mod response;
+mod runner;
+mod sse;
+mod verdict;
+
+pub use cache::ResultCache;
+pub use context::guest_context;
+pub use plan::{Plan, Policy, Route};
+pub use program::language_of_extension;
+pub use request::ExecuteRequest;
+pub use response::{Done, ExecuteResponse, UsageBody, ms};
+pub use runner::{Runner, invocation};
+pub use sse::{finished, stream};
+pub use verdict::Verdict;

@@ -1,0 +1,176 @@
+//! Runs plans: admission, the result cache, the sandbox, and what is told of it afterwards.
+
+use std::{sync::Arc, time::Instant};
+
+use doer_core::time::Clock;
+use doer_sandbox::{Console, Error, Invocation, Outcome, Program, Sandbox, Usage};
+use tokio_util::sync::CancellationToken;
+
+use super::{cache::ResultCache, flight::Flight, plan::Plan, response::Done, verdict::Verdict};
+use crate::{
+    executions::Executions,
+    http::error::{ApiError, ErrorCode},
+    lifecycle::Lifecycle,
+    telemetry::Metrics,
+};
+
+/// Runs plans.
+pub struct Runner {
+    /// Absent where `execution.enabled = false`.
+    pub sandbox: Option<Sandbox>,
+    /// Who runs and who ran.
+    pub executions: Arc<Executions>,
+    /// Results kept.
+    pub cache: ResultCache,
+    /// Where runs are counted.
+    pub metrics: Arc<Metrics>,
+    /// For receipts.
+    pub clock: Arc<dyn Clock>,
+    /// Whether new work is taken, and until when running work may run.
+    pub lifecycle: Lifecycle,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner")
+            .field("enabled", &self.sandbox.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// Is code run at all, now?
+    ///
+    /// # Errors
+    /// `loader_unavailable`, or `service_unavailable` while draining.
+    pub fn available(&self) -> Result<&Sandbox, ApiError> {
+        let Some(sandbox) = &self.sandbox else {
+            return Err(ApiError::new(
+                ErrorCode::LoaderUnavailable,
+                "Worker Loader not available",
+            ));
+        };
+        if self.lifecycle.is_draining() {
+            return Err(ApiError::new(
+                ErrorCode::ServiceUnavailable,
+                "The server is shutting down",
+            ));
+        }
+        Ok(sandbox)
+    }
+
+    /// The kept answer to a plan, where there is one.
+    pub fn cached(&self, plan: &Plan) -> Option<Done> {
+        let key = plan.cache_key.as_ref()?;
+        let kept = self.cache.get(key, Instant::now());
+        self.metrics.result_cache(kept.is_some());
+        Some(Done {
+            outcome: Ok(kept?),
+            usage: Usage::default(),
+            id: plan.id.clone(),
+            cache_hit: true,
+            capture_fetch: plan.capture_fetch,
+        })
+    }
+
+    /// Enters a plan as running.
+    ///
+    /// # Errors
+    /// `conflict` where its id is taken.
+    pub fn begin(&self, plan: &Plan, request_id: &str) -> Result<Flight, ApiError> {
+        let cancel = self.lifecycle.execution_token();
+        let started_at = self.clock.now();
+        let key = (plan.namespace.clone(), plan.id.clone());
+        let Some(ticket) = self.executions.begin(key, started_at, cancel.clone()) else {
+            let message = format!("Execution {} exists already", plan.id);
+            return Err(ApiError::new(ErrorCode::Conflict, message));
+        };
+        Ok(Flight {
+            ticket: Some(ticket),
+            cancel,
+            id: plan.id.clone(),
+            namespace: plan.namespace.clone(),
+            tier: plan.tier,
+            request_id: request_id.to_owned(),
+            started_at,
+            started: Instant::now(),
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    /// Runs a plan to its end. Dropping the future cancels the execution.
+    ///
+    /// # Errors
+    /// `overloaded`, `internal`, and those of [`Runner::available`].
+    pub async fn run(&self, plan: Plan, flight: Flight, console: Console) -> Result<Done, ApiError> {
+        let sandbox = match self.available() {
+            Ok(sandbox) => sandbox,
+            Err(error) => {
+                flight.refuse();
+                return Err(error);
+            }
+        };
+        let (id, cache_key, capture_fetch) = (plan.id.clone(), plan.cache_key, plan.capture_fetch);
+        let (program, invocation) = invocation(plan, console, flight.cancel.clone());
+        match sandbox.execute(program, invocation).await {
+            Ok(outcome) => {
+                flight.land(Verdict::of(&outcome), &outcome.usage);
+                Ok(self.keep(outcome, id, cache_key, capture_fetch))
+            }
+            Err(error @ Error::Full { .. }) => {
+                flight.refuse();
+                tracing::debug!(%error, "refused");
+                Err(ApiError::new(ErrorCode::Overloaded, "The server is full, try again"))
+            }
+            Err(
+                error @ (Error::Engine { .. }
+                | Error::Protocol(_)
+                | Error::Compiler(_)
+                | Error::Panicked
+                | Error::Io { .. }),
+            ) => {
+                let wall = flight.started.elapsed();
+                flight.land(
+                    Verdict::HostError,
+                    &Usage {
+                        wall,
+                        ..Usage::default()
+                    },
+                );
+                Err(ApiError::internal(&error))
+            }
+        }
+    }
+
+    fn keep(
+        &self,
+        outcome: Outcome,
+        id: doer_core::id::ExecutionId,
+        cache_key: Option<super::cache::CacheKey>,
+        capture_fetch: bool,
+    ) -> Done {
+        let done = Done::new(outcome, id, capture_fetch);
+        if let (Some(key), Ok(kept)) = (cache_key, &done.outcome) {
+            self.cache.put(key, Arc::clone(kept), Instant::now());
+        }
+        done
+    }
+}
+
+/// What the sandbox is told of a plan.
+pub fn invocation(plan: Plan, console: Console, cancel: CancellationToken) -> (Program, Invocation) {
+    let invocation = Invocation {
+        input: plan.input,
+        context: plan.context,
+        surface: plan.surface,
+        limits: plan.limits,
+        truncate: plan.truncate,
+        console: if plan.capture_console {
+            console
+        } else {
+            Console::Discard
+        },
+        cancel,
+    };
+    (plan.program, invocation)
+}

@@ -1,0 +1,217 @@
+//! The one error that a request can be answered with: a code from one table, a message for the caller, and
+//! for our own failures an account that only the log sees.
+
+use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// What kind of refusal or failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// Malformed JSON; missing, unknown or contradictory fields.
+    InvalidRequest,
+    /// Credentials that do not verify.
+    Unauthenticated,
+    /// Known, and not allowed.
+    Forbidden,
+    /// No such thing, or not the caller's.
+    NotFound,
+    /// The route exists, with other methods.
+    MethodNotAllowed,
+    /// The name is taken.
+    Conflict,
+    /// The code is larger than the tier allows.
+    CodeTooLarge,
+    /// The body is larger than the server allows.
+    BodyTooLarge,
+    /// The body is not JSON.
+    UnsupportedMediaType,
+    /// As much runs and waits as the server is configured for.
+    Overloaded,
+    /// Draining.
+    ServiceUnavailable,
+    /// `execution.enabled = false`.
+    LoaderUnavailable,
+    /// Our fault.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code there is.
+    pub const ALL: [Self; 13] = [
+        Self::InvalidRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::CodeTooLarge,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Overloaded,
+        Self::ServiceUnavailable,
+        Self::LoaderUnavailable,
+        Self::Internal,
+    ];
+
+    /// The table: status and code as they stand in answers.
+    pub const fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict"),
+            Self::CodeTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "code_too_large"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
+            Self::LoaderUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "loader_unavailable"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    /// Seconds after which it is worth trying again, where that is known.
+    const fn retry_after_s(self) -> Option<u16> {
+        match self {
+            Self::Overloaded | Self::ServiceUnavailable => Some(1),
+            Self::InvalidRequest
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::Conflict
+            | Self::CodeTooLarge
+            | Self::BodyTooLarge
+            | Self::UnsupportedMediaType
+            | Self::LoaderUnavailable
+            | Self::Internal => None,
+        }
+    }
+}
+
+/// A refusal or failure. As a response it has no body yet: the envelope around the router writes it, because
+/// only the envelope knows the request's id.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// What kind.
+    pub code: ErrorCode,
+    /// For the caller.
+    pub message: Cow<'static, str>,
+    /// For the log.
+    pub account: Option<Arc<str>>,
+}
+
+/// An error as it is told to callers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody<'a> {
+    success: bool,
+    error: ErrorFields<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorFields<'a> {
+    code: &'static str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+impl ApiError {
+    /// One with a message.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            account: None,
+        }
+    }
+
+    /// A request that makes no sense; `what` says why.
+    pub fn invalid(what: impl std::fmt::Display) -> Self {
+        Self::new(ErrorCode::InvalidRequest, format!("Invalid request: {what}"))
+    }
+
+    /// Our own failure. The caller learns nothing of it, the log all: this is where the chain is printed.
+    pub fn internal(error: &dyn Error) -> Self {
+        let mut account = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            // Writing to a string does not fail.
+            let _ = write!(account, ": {error}");
+            source = error.source();
+        }
+        Self::internal_account(account)
+    }
+
+    /// Our own failure, told in words.
+    pub fn internal_account(account: impl Into<Arc<str>>) -> Self {
+        Self {
+            code: ErrorCode::Internal,
+            message: Cow::Borrowed("Internal error"),
+            account: Some(account.into()),
+        }
+    }
+
+    /// What the caller reads.
+    pub fn body<'a>(&'a self, request_id: &'a str) -> ErrorBody<'a> {
+        let (_, code) = self.code.row();
+        ErrorBody {
+            success: false,
+            error: ErrorFields {
+                code,
+                message: &self.message,
+                request_id,
+            },
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, _) = self.code.row();
+        let mut response = status.into_response();
+        if let Some(seconds) = self.code.retry_after_s() {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_a_refusal_or_a_failure_and_stands_once() {
+        let mut codes = BTreeSet::new();
+        for code in ErrorCode::ALL {
+            let (status, text) = code.row();
+            assert!(status.is_client_error() || status.is_server_error(), "{text}");
+            assert!(codes.insert(text), "{text} stands twice");
+        }
+    }
+
+    #[test]
+    fn the_chain_goes_to_the_log_and_not_to_the_caller() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::fmt::Error);
+
+        let error = ApiError::internal(&Outer(std::fmt::Error));
+        assert!(error.account.as_deref().unwrap().starts_with("outer: "));
+        assert!(!error.message.contains("outer"));
+    }
+}

@@ -1,0 +1,11 @@
+//! HTTP: routes, the envelope around them, and the listeners.
+
+pub mod admin;
+mod body;
+pub mod envelope;
+pub mod error;
+mod execute;
+mod executions;
+mod info;
+pub mod listener;
+pub mod router;

@@ -1,0 +1,13 @@
+//! The server around the sandbox: HTTP, callers, limits, configuration, the command line.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod dev;
+pub mod execute;
+pub mod executions;
+pub mod http;
+pub mod lifecycle;
+pub mod telemetry;

@@ -1,0 +1,192 @@
+//! Metrics in Prometheus' format. Labels are words of our own: nothing that a caller sends can become one.
+
+use std::sync::atomic::AtomicU64;
+
+use axum::http::StatusCode;
+use doer_core::tier::Tier;
+use doer_sandbox::{Stats, Usage};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::execute::Verdict;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByTier {
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByRoute {
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAnswer {
+    answer: &'static str,
+}
+
+type Histograms = Family<ByTier, Histogram, fn() -> Histogram>;
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    executions: Family<ByOutcome, Counter>,
+    wall: Histograms,
+    cpu: Histograms,
+    requests: Family<ByRoute, Counter<u64, AtomicU64>>,
+    result_cache: Family<ByAnswer, Counter>,
+    running: Gauge,
+    waiting: Gauge,
+    slots: Gauge,
+}
+
+impl Metrics {
+    /// All of it, at zero.
+    pub fn new() -> Self {
+        let histograms = || Family::new_with_constructor(buckets as fn() -> Histogram);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("doer"),
+            executions: Family::default(),
+            wall: histograms(),
+            cpu: histograms(),
+            requests: Family::default(),
+            result_cache: Family::default(),
+            running: Gauge::default(),
+            waiting: Gauge::default(),
+            slots: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("executions", "Executions that have ended", metrics.executions.clone());
+        registry.register_with_unit(
+            "execution_duration",
+            "Time on the clock, waiting included",
+            Unit::Seconds,
+            metrics.wall.clone(),
+        );
+        registry.register_with_unit("execution_cpu", "Time on the CPU", Unit::Seconds, metrics.cpu.clone());
+        registry.register("http_requests", "Requests answered", metrics.requests.clone());
+        registry.register(
+            "result_cache_lookups",
+            "Requests with a cacheKey",
+            metrics.result_cache.clone(),
+        );
+        registry.register(
+            "executions_running",
+            "Executions that hold a slot",
+            metrics.running.clone(),
+        );
+        registry.register(
+            "executions_waiting",
+            "Executions that wait for a slot",
+            metrics.waiting.clone(),
+        );
+        registry.register("execution_slots", "Slots there are", metrics.slots.clone());
+        metrics
+    }
+
+    /// An execution has ended.
+    pub fn execution(&self, verdict: Verdict, tier: Tier, usage: &Usage) {
+        let tier = tier.name();
+        self.executions
+            .get_or_create(&ByOutcome {
+                outcome: verdict.name(),
+                tier,
+            })
+            .inc();
+        self.wall
+            .get_or_create(&ByTier { tier })
+            .observe(usage.wall.as_secs_f64());
+        self.cpu
+            .get_or_create(&ByTier { tier })
+            .observe(usage.cpu.as_secs_f64());
+    }
+
+    /// A request was answered; `route` is the template, not the path.
+    pub fn request(&self, route: &str, status: StatusCode) {
+        self.requests
+            .get_or_create(&ByRoute {
+                route: route.to_owned(),
+                status: status.as_u16(),
+            })
+            .inc();
+    }
+
+    /// The result cache was asked.
+    pub fn result_cache(&self, hit: bool) {
+        let answer = if hit { "hit" } else { "miss" };
+        self.result_cache.get_or_create(&ByAnswer { answer }).inc();
+    }
+
+    /// All of it as text; `stats` is read at that moment.
+    ///
+    /// # Errors
+    /// None that is known: writing to a string does not fail.
+    pub fn encode(&self, stats: Stats) -> Result<String, std::fmt::Error> {
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.running.set(number(stats.running));
+        self.waiting.set(number(stats.waiting));
+        self.slots.set(number(stats.slots));
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// From 50 microseconds to about 100 seconds.
+fn buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 22))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_in_the_text() {
+        let metrics = Metrics::new();
+        metrics.execution(Verdict::GuestError, Tier::Tenant, &Usage::default());
+        metrics.request("/execute", StatusCode::OK);
+        metrics.result_cache(true);
+        let text = metrics
+            .encode(Stats {
+                slots: 8,
+                running: 2,
+                waiting: 1,
+            })
+            .unwrap();
+        for line in [
+            "doer_executions_total{outcome=\"guest_error\",tier=\"tenant\"} 1",
+            "doer_execution_duration_seconds_count{tier=\"tenant\"} 1",
+            "doer_execution_cpu_seconds_count{tier=\"tenant\"} 1",
+            "doer_http_requests_total{route=\"/execute\",status=\"200\"} 1",
+            "doer_result_cache_lookups_total{answer=\"hit\"} 1",
+            "doer_executions_running 2",
+            "doer_executions_waiting 1",
+            "doer_execution_slots 8",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What is told of the server's work: logs and metrics.
+
+mod logs;
+mod metrics;
+
+pub use logs::init;
+pub use metrics::Metrics;
