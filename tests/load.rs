@@ -47,7 +47,8 @@ fn code(number: u32) -> String {
 #[tokio::test]
 async fn one_more_than_run_and_wait_is_refused() {
     let server = Server::start(pool_of_eight(2)).await;
-    let body = |id: usize| json!({ "code": "await new Promise(r => setTimeout(r, 60000))", "executionId": id.to_string() });
+    let body =
+        |id: usize| json!({ "code": "await new Promise(r => setTimeout(r, 60000))", "executionId": id.to_string() });
     let busy: Vec<_> = (0..CONCURRENCY + 2)
         .map(|id| {
             let (client, body) = (server.client.clone(), body(id));
@@ -56,7 +57,13 @@ async fn one_more_than_run_and_wait_is_refused() {
         .collect();
     for id in 0..CONCURRENCY + 2 {
         crate::support::eventually("all are known", async || {
-            (server.client.get(Caller::Admin, &format!("/executions/{id}")).await.status == 200).then_some(())
+            (server
+                .client
+                .get(Caller::Admin, &format!("/executions/{id}"))
+                .await
+                .status
+                == 200)
+                .then_some(())
         })
         .await;
     }
@@ -68,7 +75,11 @@ async fn one_more_than_run_and_wait_is_refused() {
     })
     .await;
     refused.assert_refused(503, "overloaded");
-    assert!(refused.header("retry-after").parse::<u32>().is_ok(), "{:?}", refused.headers);
+    assert!(
+        refused.header("retry-after").parse::<u32>().is_ok(),
+        "{:?}",
+        refused.headers
+    );
     for id in 0..CONCURRENCY + 2 {
         server.client.delete(Caller::Admin, &format!("/executions/{id}")).await;
     }
@@ -84,11 +95,14 @@ async fn a_busy_guest_does_not_hold_up_the_others() {
     let busy: Vec<_> = (0..CONCURRENCY - 1)
         .map(|_| {
             let client = server.client.clone();
-            tokio::spawn(async move { client.execute(&json!({ "code": "for (;;) {}", "timeout": 3000 })).await })
+            tokio::spawn(async move { client.execute(&json!({ "code": "for (;;) {}", "timeout": 1500 })).await })
         })
         .collect();
     for _ in 0..20 {
-        let answer = server.client.execute(&json!({ "code": "return 1", "timeout": 2000 })).await;
+        let answer = server
+            .client
+            .execute(&json!({ "code": "return 1", "timeout": 2000 }))
+            .await;
         answer.assert_result(1);
         assert_eq!(server.client.get(Caller::Anonymous, "/livez").await.status, 200);
     }

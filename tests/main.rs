@@ -19,3 +19,4 @@ mod limits;
 mod load;
 mod shutdown;
 mod streaming;
+mod telemetry;

@@ -11,14 +11,19 @@ async fn memory() {
     for code in [
         "globalThis.mark = []; for (;;) mark.push(new Uint8Array(1 << 20))",
         "globalThis.mark = []; for (;;) mark.push({})",
-        "globalThis.mark = 'ab'; for (;;) mark += mark",
+        "globalThis.mark = []; for (;;) mark.push('x'.repeat(1 << 20))",
+        "globalThis.mark = 'x'.repeat(1 << 26); return mark.length",
         "globalThis.mark = new Map(); for (let i = 0;; i++) mark.set(i, [i])",
         "try { new ArrayBuffer(1 << 28) } catch { return 'survived' }",
         "const a = []; for (;;) { try { for (;;) a.push(new Array(1000).fill(1)) } catch {} }",
     ] {
         let code = format!("console.log('before'); {code}");
         let body = json!({ "code": code, "timeout": 20_000, "limits": { "memoryMb": 32 } });
-        let peak = ends(&server, "memory_limit", body).await.at("/usage/peakMemoryBytes").as_u64().unwrap();
+        let peak = ends(&server, "memory_limit", body)
+            .await
+            .at("/usage/peakMemoryBytes")
+            .as_u64()
+            .unwrap();
         assert!(peak <= 32 << 20, "{peak}");
     }
 }
@@ -28,8 +33,16 @@ async fn limits_are_lowered_and_never_raised() {
     let server = Server::dev().await;
     let code = "const a = []; for (let i = 0; i < 200; i++) a.push(new Uint8Array(1 << 20)); return a.length";
     let body = json!({ "code": code, "limits": { "memoryMb": 4096 } });
-    server.client.post(Caller::Admin, "/execute", &body).await.assert_result(200);
-    server.client.post(Caller::Tenant, "/execute", &body).await.assert_ended_by("memory_limit");
+    server
+        .client
+        .post(Caller::Admin, "/execute", &body)
+        .await
+        .assert_result(200);
+    server
+        .client
+        .post(Caller::Tenant, "/execute", &body)
+        .await
+        .assert_ended_by("memory_limit");
 }
 
 #[tokio::test]
@@ -53,7 +66,8 @@ async fn recursion_is_the_guests_own_error() {
 #[tokio::test]
 async fn output() {
     let server = Server::dev().await;
-    let logs = json!({ "code": "for (;;) console.log('0123456789')", "timeout": 20_000, "limits": { "outputBytes": 1000 } });
+    let logs =
+        json!({ "code": "for (;;) console.log('0123456789')", "timeout": 20_000, "limits": { "outputBytes": 1000 } });
     let answer = server.client.execute(&logs).await;
     answer.assert_ended_by("output_limit");
     assert_eq!(answer.json["logs"].as_array().unwrap().len(), 100, "{}", answer.text);
@@ -75,7 +89,12 @@ async fn truncated_output_is_no_failure() {
     let code = "for (let i = 0; i < 1000; i++) console.log('0123456789'); return 'done'";
     let body = json!({ "code": code, "truncate": true, "limits": { "outputBytes": 1000 } });
     let answer = server.client.execute(&body).await;
-    assert_eq!((answer.status.as_u16(), &answer.json["success"]), (200, &json!(true)), "{}", answer.text);
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["success"]),
+        (200, &json!(true)),
+        "{}",
+        answer.text
+    );
     assert_eq!(answer.json["truncated"], true, "{}", answer.text);
     assert!(answer.json["logs"].as_array().unwrap().len() <= 100, "{}", answer.text);
 }

@@ -9,7 +9,8 @@ use crate::support::Server;
 async fn webassembly_has_the_same_limits() {
     let server = Server::dev().await;
     let module = |body: &str| {
-        let write = "(import \"wasi_snapshot_preview1\" \"fd_write\" (func $write (param i32 i32 i32 i32) (result i32)))";
+        let write =
+            "(import \"wasi_snapshot_preview1\" \"fd_write\" (func $write (param i32 i32 i32 i32) (result i32)))";
         format!(
             "(module {write} (memory (export \"memory\") 1) (data (i32.const 16) \"before\\n\")
              (func $say (param i32) (i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const 7))
@@ -28,6 +29,11 @@ async fn webassembly_has_the_same_limits() {
         ("output_limit", &print, json!({ "outputBytes": 1000 })),
     ] {
         let timeout = if code == "timeout" { 150 } else { 20_000 };
-        ends(&server, code, json!({ "language": "wat", "code": wat, "timeout": timeout, "limits": limits })).await;
+        ends(
+            &server,
+            code,
+            json!({ "language": "wat", "code": wat, "timeout": timeout, "limits": limits }),
+        )
+        .await;
     }
 }

@@ -15,27 +15,32 @@ pub struct Event {
 /// The events of one answer.
 pub struct Events {
     body: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
-    buffer: String,
+    buffer: Vec<u8>,
 }
 
 impl Events {
     pub fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { body: response.bytes_stream().boxed(), buffer: String::new() }
+        Self {
+            body: response.bytes_stream().boxed(),
+            buffer: Vec::new(),
+        }
     }
 
     /// The next event; `None` at the end. Comments are skipped.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            while let Some(end) = self.buffer.find("\n\n") {
-                let block: String = self.buffer.drain(..end + 2).collect();
-                if let Some(event) = parse(&block) {
+            while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                if let Some(event) = parse(std::str::from_utf8(&block).unwrap()) {
                     return Some(event);
                 }
             }
-            let chunk = within(std::time::Duration::from_secs(30), "an event", self.body.next()).await?.unwrap();
-            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+            let chunk = within(std::time::Duration::from_secs(30), "an event", self.body.next())
+                .await?
+                .unwrap();
+            self.buffer.extend_from_slice(&chunk);
         }
     }
 
@@ -50,7 +55,15 @@ impl Events {
 }
 
 fn parse(block: &str) -> Option<Event> {
-    let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
+    let field = |name: &str| {
+        block
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim_start)
+    };
     let data = serde_json::from_str(field("data:")?).unwrap();
-    Some(Event { name: field("event:")?.to_owned(), data })
+    Some(Event {
+        name: field("event:")?.to_owned(),
+        data,
+    })
 }
