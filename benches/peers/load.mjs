@@ -35,9 +35,7 @@ export async function measure(server, scenario, body, boundedLimit) {
   });
   const text = await answer.text();
   const got = JSON.parse(text);
-  const right = 'result' in scenario
-    ? got.success === true && JSON.stringify(got.result) === JSON.stringify(scenario.result)
-    : JSON.stringify(got) === single;
+  const right = got.success === true && JSON.stringify(got.result) === JSON.stringify(scenario.result);
   if (!right) throw new Error(`${scenario.name}: wrong answer ${answer.status} ${text.slice(0, 500)}`);
 
   const limit = scenario.bounded ? boundedLimit : 0;

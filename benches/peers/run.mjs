@@ -44,7 +44,7 @@ const peers = {
       command: workerdBinary(),
       args: ['serve', '--experimental', '--socket-addr', `http=${new URL(url).host}`, join(here, 'workerd/config.capnp')],
       url, log: join(scratch, 'workerd.log'), timeoutMs: 10_000,
-      ready: async () => (await fetch(`${url}/echo`, { method: 'POST', body: '{}' })).ok,
+      ready: async () => (await fetch(`${url}/echo`, { method: 'POST', body: '{"code":""}' })).ok,
     });
   },
   async doer() {
