@@ -16,9 +16,12 @@ use super::{
     text,
 };
 use crate::http::{
-    envelope::Peer,
+    envelope::{Peer, client_id},
     error::{ApiError, ErrorCode},
 };
+
+/// The caller's own id of its request, among the metadata.
+pub const CLIENT_REQUEST_ID: &str = "clientRequestId";
 
 /// Finds out who is asking.
 pub struct Authenticator {
@@ -55,6 +58,11 @@ impl Authenticator {
         };
         if let Some(agent) = text(headers, "user-agent") {
             context.metadata.insert("userAgent".to_owned(), Value::from(agent));
+        }
+        if let Some(Ok(client_id)) = client_id(headers).map(|id| id.to_str()) {
+            context
+                .metadata
+                .insert(CLIENT_REQUEST_ID.to_owned(), Value::from(client_id));
         }
         if let Some(Peer(address)) = peer {
             context

@@ -38,6 +38,11 @@ impl Caller {
     pub fn request_id(&self) -> &str {
         self.context.request_id.as_str()
     }
+
+    /// The caller's own id of the request, for logs only.
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.context.metadata.get(authenticator::CLIENT_REQUEST_ID)?.as_str()
+    }
 }
 
 /// A header's value, where it is text.

@@ -27,7 +27,7 @@ use crate::{
     auth::{Caller, developer},
     config::{Config, LogFormat},
     data::DataDir,
-    execute::{ExecuteRequest, Plan, Policy, Route, invocation, language_of_extension},
+    execute::{ExecuteRequest, Plan, Route, invocation, language_of_extension},
     telemetry,
 };
 
@@ -91,8 +91,7 @@ async fn execute(config: &Config, request: ExecuteRequest<'_>) -> Result<ExitCod
     let now_ms = u64::try_from(SystemClock.now().as_millis()).unwrap_or(u64::MAX);
     let mut context = AuthContext::anonymous(RequestId::generate(), now_ms);
     context.auth = developer();
-    let policy = Policy { limits: &config.limits };
-    let plan = Plan::decide(request, &Caller::new(context), Route::Execute, policy)
+    let plan = Plan::decide(request, &Caller::new(context), Route::Execute, &config.limits)
         .map_err(|error| error.message.into_owned())?;
 
     let sandbox = start_patiently(config).await?;

@@ -100,7 +100,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
             listen: reader.address("server.listen"),
             body_limit_bytes: to_usize(reader.bytes("server.body_limit_mib", MIB)),
             connections: reader.integer("server.connections", 1..=1_000_000),
-            header_read_timeout: reader.duration("server.header_read_timeout"),
+            header_read_timeout: reader.positive_duration("server.header_read_timeout"),
             shutdown_deadline: reader.duration("server.shutdown_deadline"),
         },
         admin: Admin {
@@ -116,7 +116,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
             queue: reader.integer("compiler.queue", 0..=1_000_000),
-            timeout: reader.duration("compiler.timeout"),
+            timeout: reader.positive_duration("compiler.timeout"),
             memory_bytes: reader.bytes("compiler.memory_mib", MIB),
         },
         limits,

@@ -65,10 +65,17 @@ impl Reader<'_> {
     /// A duration.
     pub fn duration(&mut self, key: &str) -> Duration {
         let text = self.string(key);
-        if text.is_empty() {
-            return Duration::ZERO;
-        }
         parse_duration(&text).unwrap_or_else(|message| self.wrong(key, message))
+    }
+
+    /// A duration for what cannot be done in no time.
+    pub fn positive_duration(&mut self, key: &str) -> Duration {
+        let before = self.problems.len();
+        let duration = self.duration(key);
+        if duration.is_zero() && self.problems.len() == before {
+            self.wrong::<()>(key, "must be more than nothing".to_owned());
+        }
+        duration
     }
 
     /// An IP address with a port.

@@ -38,9 +38,7 @@ mod tests {
             .parse()
             .unwrap();
         let text = toml::to_string(&hide(&table)).unwrap();
-        assert!(
-            text.contains("a = 1") && !text.contains('x') && !text.contains('y'),
-            "{text}"
-        );
+        assert!(text.contains("a = 1"), "{text}");
+        assert!(!text.contains("first") && !text.contains("second"), "{text}");
     }
 }

@@ -35,6 +35,8 @@ pub struct Flight {
     pub tier: Tier,
     /// The request that asked for it.
     pub request_id: String,
+    /// The caller's own id of that request.
+    pub client_request_id: Option<String>,
     /// Since the Unix epoch.
     pub started_at: Duration,
     /// For the time it took, where the sandbox could not say.
@@ -62,6 +64,7 @@ impl Flight {
         tracing::info!(
             execution = %self.id,
             request = %self.request_id,
+            client_request = self.client_request_id,
             namespace = %self.namespace,
             tier = %self.tier,
             outcome = verdict.name(),

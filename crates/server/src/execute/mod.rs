@@ -2,7 +2,9 @@
 //! answer.
 
 mod cache;
+mod cache_key;
 mod context;
+mod done;
 mod flight;
 mod modules;
 mod plan;
@@ -15,10 +17,11 @@ mod verdict;
 
 pub use cache::ResultCache;
 pub use context::guest_context;
-pub use plan::{Plan, Policy, Route};
+pub use done::Done;
+pub use plan::{Plan, Route};
 pub use program::language_of_extension;
 pub use request::ExecuteRequest;
-pub use response::{Done, ExecuteResponse, UsageBody, ms};
+pub use response::{ExecuteResponse, UsageBody, ms};
 pub use runner::{Runner, invocation};
 pub use sse::{finished, stream};
 pub use verdict::Verdict;

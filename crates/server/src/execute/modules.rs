@@ -12,22 +12,17 @@ use crate::http::error::ApiError;
 const EXTENSIONS: &str = ".js .mjs .cjs .ts .mts .tsx .jsx .json .txt .wat .wasm";
 const KINDS: &str = "js, ts, cjs, text, json, data, wasm";
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tagged<'a> {
-    js: Option<String>,
-    ts: Option<String>,
-    cjs: Option<String>,
-    text: Option<String>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    json: Option<&'a RawValue>,
-    data: Option<String>,
-    wasm: Option<String>,
-}
-
-/// `{"json": null}` is the JSON value null.
-fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+/// Externally tagged: serde itself takes exactly one key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Tagged {
+    Js(String),
+    Ts(String),
+    Cjs(String),
+    Text(String),
+    Json(Box<RawValue>),
+    Data(String),
+    Wasm(String),
 }
 
 /// Reads a module map.
@@ -77,81 +72,20 @@ fn plain(path: &str, name: &str, value: &RawValue) -> Result<ModuleSource, ApiEr
 }
 
 fn tagged(path: &str, value: &RawValue) -> Result<ModuleSource, ApiError> {
-    let only_one = || {
+    let tagged = serde_json::from_str(value.get()).map_err(|error| {
         at(
             path,
-            format_args!("must be a string, or an object with exactly one of {KINDS}"),
+            format_args!("must be a string, or an object with exactly one of {KINDS}: {error}"),
         )
-    };
-    if !value.get().starts_with('{') {
-        return Err(only_one());
-    }
-    let tagged: Tagged<'_> = serde_json::from_str(value.get()).map_err(|error| at(path, error))?;
+    })?;
     match tagged {
-        Tagged {
-            js: Some(text),
-            ts: None,
-            cjs: None,
-            text: None,
-            json: None,
-            data: None,
-            wasm: None,
-        } => Ok(ModuleSource::Js(text)),
-        Tagged {
-            js: None,
-            ts: Some(text),
-            cjs: None,
-            text: None,
-            json: None,
-            data: None,
-            wasm: None,
-        } => Ok(ModuleSource::Ts(text)),
-        Tagged {
-            js: None,
-            ts: None,
-            cjs: Some(text),
-            text: None,
-            json: None,
-            data: None,
-            wasm: None,
-        } => Ok(ModuleSource::Cjs(text)),
-        Tagged {
-            js: None,
-            ts: None,
-            cjs: None,
-            text: Some(text),
-            json: None,
-            data: None,
-            wasm: None,
-        } => Ok(ModuleSource::Text(text)),
-        Tagged {
-            js: None,
-            ts: None,
-            cjs: None,
-            text: None,
-            json: Some(json),
-            data: None,
-            wasm: None,
-        } => Ok(ModuleSource::Json(json.get().to_owned())),
-        Tagged {
-            js: None,
-            ts: None,
-            cjs: None,
-            text: None,
-            json: None,
-            data: Some(data),
-            wasm: None,
-        } => decode_base64(path, &data).map(ModuleSource::Data),
-        Tagged {
-            js: None,
-            ts: None,
-            cjs: None,
-            text: None,
-            json: None,
-            data: None,
-            wasm: Some(wasm),
-        } => decode_base64(path, &wasm).map(ModuleSource::Wasm),
-        _ => Err(only_one()),
+        Tagged::Js(text) => Ok(ModuleSource::Js(text)),
+        Tagged::Ts(text) => Ok(ModuleSource::Ts(text)),
+        Tagged::Cjs(text) => Ok(ModuleSource::Cjs(text)),
+        Tagged::Text(text) => Ok(ModuleSource::Text(text)),
+        Tagged::Json(json) => Ok(ModuleSource::Json(json.get().to_owned())),
+        Tagged::Data(data) => decode_base64(path, &data).map(ModuleSource::Data),
+        Tagged::Wasm(wasm) => decode_base64(path, &wasm).map(ModuleSource::Wasm),
     }
 }
 

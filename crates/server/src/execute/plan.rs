@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use doer_core::{id::ExecutionId, limits::Limits, tier::Namespace};
+use doer_core::{
+    id::ExecutionId,
+    limits::Limits,
+    tier::{Namespace, Tier},
+};
 use doer_sandbox::{Program, Surface};
 use serde_json::value::RawValue;
 
 use super::{
-    cache::CacheKey,
+    cache_key::CacheKey,
     context::guest_context,
     program,
     request::{ExecuteRequest, RequestedLimits},
@@ -30,13 +34,6 @@ pub enum Route {
     Execute,
     /// `POST /eval`: no bindings, no context, no network.
     Eval,
-}
-
-/// What a caller is held against.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy<'a> {
-    /// Limits by tier and tenant.
-    pub limits: &'a LimitTable,
 }
 
 /// A run, fully decided.
@@ -63,13 +60,13 @@ pub struct Plan {
     /// Whose it is.
     pub namespace: Namespace,
     /// The caller's tier, for metrics and logs.
-    pub tier: doer_core::tier::Tier,
+    pub tier: Tier,
     /// Where its result is kept.
     pub cache_key: Option<CacheKey>,
 }
 
 impl Plan {
-    /// Decides a request.
+    /// Decides a request, held against the limits of the caller's tier.
     ///
     /// # Errors
     /// `invalid_request`, `forbidden`, `code_too_large`.
@@ -77,11 +74,11 @@ impl Plan {
         mut request: ExecuteRequest<'_>,
         caller: &Caller,
         route: Route,
-        policy: Policy<'_>,
+        table: &LimitTable,
     ) -> Result<Self, ApiError> {
         let program = program::take(&mut request)?;
         let bindings = grant(&request, caller, route)?;
-        let tier = policy.limits.of(caller.tier, caller.context.tenant_id());
+        let tier = table.of(caller.tier, caller.context.tenant_id());
         let size = program.size_bytes();
         if size > tier.code_bytes {
             let message = format!(

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use doer_core::time::Clock;
+use doer_core::{id::ExecutionId, time::Clock};
 use doer_sandbox::{Console, Error, Invocation, Outcome, Program, Sandbox, Usage};
 use tokio_util::sync::CancellationToken;
 
-use super::{cache::ResultCache, flight::Flight, plan::Plan, response::Done, verdict::Verdict};
+use super::{cache::ResultCache, cache_key::CacheKey, done::Done, flight::Flight, plan::Plan, verdict::Verdict};
 use crate::{
+    auth::Caller,
     executions::Executions,
     http::error::{ApiError, ErrorCode},
     lifecycle::Lifecycle,
@@ -77,7 +78,7 @@ impl Runner {
     ///
     /// # Errors
     /// `conflict` where its id is taken.
-    pub fn begin(&self, plan: &Plan, request_id: &str) -> Result<Flight, ApiError> {
+    pub fn begin(&self, plan: &Plan, caller: &Caller) -> Result<Flight, ApiError> {
         let cancel = self.lifecycle.execution_token();
         let started_at = self.clock.now();
         let key = (plan.namespace.clone(), plan.id.clone());
@@ -91,7 +92,8 @@ impl Runner {
             id: plan.id.clone(),
             namespace: plan.namespace.clone(),
             tier: plan.tier,
-            request_id: request_id.to_owned(),
+            request_id: caller.request_id().to_owned(),
+            client_request_id: caller.client_request_id().map(str::to_owned),
             started_at,
             started: Instant::now(),
             metrics: Arc::clone(&self.metrics),
@@ -142,13 +144,7 @@ impl Runner {
         }
     }
 
-    fn keep(
-        &self,
-        outcome: Outcome,
-        id: doer_core::id::ExecutionId,
-        cache_key: Option<super::cache::CacheKey>,
-        capture_fetch: bool,
-    ) -> Done {
+    fn keep(&self, outcome: Outcome, id: ExecutionId, cache_key: Option<CacheKey>, capture_fetch: bool) -> Done {
         let done = Done::new(outcome, id, capture_fetch);
         if let (Some(key), Ok(kept)) = (cache_key, &done.outcome) {
             self.cache.put(key, Arc::clone(kept), Instant::now());

@@ -5,9 +5,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::response::{
-    IntoResponse, Response,
-    sse::{Event, KeepAlive, Sse},
+use axum::{
+    http::HeaderValue,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use doer_sandbox::Console;
 use futures_util::{Stream, stream};
@@ -15,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
-use super::{flight::Flight, plan::Plan, response::Done, runner::Runner};
+use super::{done::Done, flight::Flight, plan::Plan, runner::Runner};
 use crate::http::error::ApiError;
 
 /// A comment this often keeps proxies from closing a silent stream.
@@ -58,18 +61,21 @@ pub fn stream(runner: &Arc<Runner>, plan: Plan, flight: Flight) -> Response {
         // Nobody may be left to hear it.
         let _ = finish.send(done);
     });
-    let events = events(Stage::Start(id, running));
+    respond(events(Stage::Start(id, running)))
+}
+
+fn respond(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
     let mut response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response();
     // nginx holds answers back unless told not to.
     response
         .headers_mut()
-        .insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// A stream that finished execution already: from the result cache.
+/// The same events for an answer from the result cache.
 pub fn finished(done: &Done) -> Response {
     let start = event(
         "start",
@@ -78,7 +84,7 @@ pub fn finished(done: &Done) -> Response {
         },
     );
     let result = event("result", &done.response());
-    Sse::new(stream::iter([start, result].map(Ok::<_, Infallible>))).into_response()
+    respond(stream::iter([start, result].map(Ok)))
 }
 
 fn events(first: Stage) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -115,4 +121,40 @@ async fn result(running: Running) -> Event {
 fn event(name: &str, data: &impl Serialize) -> Event {
     // Our own types always serialise; an event without data would still end the stream properly.
     Event::default().event(name).json_data(data).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_execution_keeps_its_stream_open_until_the_client_goes() {
+        let (sender, lines) = mpsc::unbounded_channel();
+        let (_finish, done) = oneshot::channel();
+        let token = CancellationToken::new();
+        let running = Running {
+            lines,
+            done,
+            request_id: String::new(),
+            _cancel: token.clone().drop_guard(),
+        };
+        let mut body = respond(events(Stage::Start("exec_1".to_owned(), running)))
+            .into_body()
+            .into_data_stream();
+        let mut next = async || String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap();
+
+        assert_eq!(next().await, "event: start\ndata: {\"executionId\":\"exec_1\"}\n\n");
+        let before = tokio::time::Instant::now();
+        assert!(next().await.starts_with(':'), "a comment");
+        assert_eq!(before.elapsed().as_secs(), 15);
+        sender.send("a\nb".to_owned()).unwrap();
+        assert_eq!(next().await, "event: log\ndata: \"a\\nb\"\n\n");
+
+        assert!(!token.is_cancelled());
+        drop(body);
+        assert!(token.is_cancelled());
+    }
 }

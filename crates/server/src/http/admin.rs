@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{error::ApiError, info, router::wrapped};
+use super::{envelope::Envelope, error::ApiError, info, router::wrapped};
 use crate::app::App;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,7 +22,7 @@ pub fn admin(app: &Arc<App>) -> Router {
         .route("/livez", get(info::livez))
         .route("/readyz", get(info::readyz))
         .with_state(Arc::clone(app));
-    wrapped(router, app)
+    wrapped(router, Envelope::of(app))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {

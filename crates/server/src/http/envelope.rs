@@ -13,10 +13,10 @@ use axum::{
 use doer_core::id::RequestId;
 
 use super::error::ApiError;
-use crate::{dev, telemetry::Metrics};
+use crate::{app::App, dev, telemetry::Metrics};
 
 /// Our id of a request.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The caller's id of a request, given back.
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 const CLIENT_ID_MAX: usize = 128;
@@ -30,6 +30,16 @@ pub struct Envelope {
     pub dev: bool,
 }
 
+impl Envelope {
+    /// The one around both of an app's listeners.
+    pub fn of(app: &App) -> Self {
+        Self {
+            metrics: Arc::clone(&app.metrics),
+            dev: app.authenticator.dev,
+        }
+    }
+}
+
 /// The peer of a connection, as the listener saw it.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
@@ -38,7 +48,7 @@ pub struct Peer(pub SocketAddr);
 pub async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::generate();
-    let client_id = request.headers().get(REQUEST_ID).and_then(sanitized);
+    let client_id = client_id(request.headers()).cloned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(id.clone());
@@ -53,7 +63,6 @@ pub async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: 
     }
     put(response.headers_mut(), REQUEST_ID, id.as_str());
     if let Some(client_id) = client_id {
-        tracing::debug!(request = %id, client_request = ?client_id, "client's request id");
         response.headers_mut().insert(CLIENT_REQUEST_ID, client_id);
     }
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
@@ -84,11 +93,15 @@ pub fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// A caller's id goes into answers and logs only where it cannot do harm there.
-fn sanitized(value: &HeaderValue) -> Option<HeaderValue> {
+/// The caller's own id of a request. It goes into answers and logs, so only where it cannot do harm there.
+pub fn client_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(REQUEST_ID).filter(|value| is_harmless(value))
+}
+
+fn is_harmless(value: &HeaderValue) -> bool {
     let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
     let bytes = value.as_bytes();
-    (!bytes.is_empty() && bytes.len() <= CLIENT_ID_MAX && bytes.iter().all(harmless)).then(|| value.clone())
+    !bytes.is_empty() && bytes.len() <= CLIENT_ID_MAX && bytes.iter().all(harmless)
 }
 
 #[cfg(test)]
@@ -97,11 +110,11 @@ mod tests {
 
     #[test]
     fn a_clients_id_is_given_back_only_where_harmless() {
-        let id = |text: &'static str| sanitized(&HeaderValue::from_static(text)).is_some();
+        let id = |text: &'static str| is_harmless(&HeaderValue::from_static(text));
         assert!(id("abc-123_X.y:z/1+2="));
         assert!(!id(""));
         assert!(!id("a b"));
         assert!(!id("<script>"));
-        assert!(sanitized(&HeaderValue::from_str(&"a".repeat(129)).unwrap()).is_none());
+        assert!(!is_harmless(&HeaderValue::from_str(&"a".repeat(129)).unwrap()));
     }
 }

@@ -14,7 +14,7 @@ use super::{body::JsonBody, envelope::put, error::ApiError};
 use crate::{
     app::App,
     auth::{Caller, MayExecute},
-    execute::{Done, ExecuteRequest, Plan, Policy, Route, finished, stream},
+    execute::{Done, ExecuteRequest, Plan, Route, finished, stream},
 };
 
 const EXECUTION_ID: HeaderName = HeaderName::from_static("x-execution-id");
@@ -69,7 +69,7 @@ async fn run(app: &App, caller: &Caller, route: Route, form: Form, body: &JsonBo
             Form::Events => Ok(finished(&done)),
         };
     }
-    let flight = app.runner.begin(&plan, caller.request_id())?;
+    let flight = app.runner.begin(&plan, caller)?;
     let id = plan.id.clone();
     let result = match form {
         // Held by this future: a caller that goes away drops it, and the execution with it.
@@ -88,14 +88,7 @@ async fn run(app: &App, caller: &Caller, route: Route, form: Form, body: &JsonBo
 
 fn plan(app: &App, caller: &Caller, route: Route, body: &JsonBody) -> Result<Plan, ApiError> {
     let request = ExecuteRequest::decode(&body.0)?;
-    Plan::decide(
-        request,
-        caller,
-        route,
-        Policy {
-            limits: &app.config.limits,
-        },
-    )
+    Plan::decide(request, caller, route, &app.config.limits)
 }
 
 fn answer(done: &Done) -> Result<Response, ApiError> {

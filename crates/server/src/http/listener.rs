@@ -104,3 +104,94 @@ async fn connection(
         tracing::debug!(%peer, error, "connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    struct Started {
+        address: std::net::SocketAddr,
+        drain: CancellationToken,
+        served: JoinHandle<()>,
+    }
+
+    async fn start(router: Router, connections: usize, header_read_timeout: Duration) -> Started {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, drain) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let limits = Limits {
+            connections,
+            header_read_timeout,
+        };
+        Started {
+            address,
+            drain: drain.clone(),
+            served: tokio::spawn(serve(listener, router, limits, drain)),
+        }
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_sends_no_request_is_closed() {
+        let server = start(Router::new(), 8, Duration::from_millis(50)).await;
+        let silent = TcpStream::connect(server.address).await.unwrap();
+        assert_eq!(rest(silent).await, "");
+        let mut slow = TcpStream::connect(server.address).await.unwrap();
+        slow.write_all(&REQUEST[..10]).await.unwrap();
+        assert_eq!(rest(slow).await, "");
+    }
+
+    #[tokio::test]
+    async fn draining_closes_idle_connections_and_lets_requests_finish() {
+        let (arrived, go_on) = (CancellationToken::new(), CancellationToken::new());
+        let (seen, wait) = (arrived.clone(), go_on.clone());
+        let handler = get(async move || {
+            seen.cancel();
+            wait.cancelled().await;
+            "done"
+        });
+        let server = start(Router::new().route("/", handler), 8, Duration::from_secs(60)).await;
+        let mut busy = TcpStream::connect(server.address).await.unwrap();
+        busy.write_all(REQUEST).await.unwrap();
+        arrived.cancelled().await;
+
+        server.drain.cancel();
+        go_on.cancel();
+        assert!(rest(busy).await.ends_with("done"));
+        server.served.await.unwrap();
+        assert!(
+            TcpStream::connect(server.address).await.is_err(),
+            "nobody listens any more"
+        );
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_waits() {
+        let server = start(
+            Router::new().route("/", get(async || "hello")),
+            1,
+            Duration::from_secs(60),
+        )
+        .await;
+        let first = TcpStream::connect(server.address).await.unwrap();
+        let mut second = TcpStream::connect(server.address).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        let mut byte = [0];
+        let waited = tokio::time::timeout(Duration::from_millis(100), second.read(&mut byte)).await;
+        assert!(waited.is_err(), "not served while the first is open");
+        drop(first);
+        assert_eq!(second.read(&mut byte).await.unwrap(), 1);
+    }
+}

@@ -49,15 +49,11 @@ pub fn api(app: &Arc<App>) -> Router {
     let router = router
         .layer(DefaultBodyLimit::max(app.config.server.body_limit_bytes))
         .with_state(Arc::clone(app));
-    wrapped(router, app)
+    wrapped(router, Envelope::of(app))
 }
 
 /// Puts around a router what both listeners have in common.
-pub fn wrapped(router: Router, app: &App) -> Router {
-    let envelope = Envelope {
-        metrics: Arc::clone(&app.metrics),
-        dev: app.authenticator.dev,
-    };
+pub fn wrapped(router: Router, envelope: Envelope) -> Router {
     router
         .method_not_allowed_fallback(|| async { ApiError::new(ErrorCode::MethodNotAllowed, "Method not allowed") })
         .fallback(|| async { ApiError::new(ErrorCode::NotFound, "Route not found") })
@@ -72,4 +68,88 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
     ApiError::internal_account(format!("panic: {}", message.unwrap_or("without a message"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        http::{Request, StatusCode, header},
+    };
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{http::body::JsonBody, telemetry::Metrics};
+
+    async fn answer(request: Request<Body>) -> (StatusCode, Value) {
+        let router = Router::new()
+            .route(
+                "/panic",
+                get(|| async {
+                    if true {
+                        panic!("out of cheese")
+                    }
+                }),
+            )
+            .route("/json", post(|_: JsonBody| async { "{}" }))
+            .layer(DefaultBodyLimit::max(4));
+        let envelope = Envelope {
+            metrics: Arc::new(Metrics::new()),
+            dev: false,
+        };
+        let response = wrapped(router, envelope).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
+        if !parts.status.is_success() {
+            assert_eq!(body["success"], false);
+            assert_eq!(
+                body["error"]["requestId"],
+                parts.headers["x-request-id"].to_str().unwrap()
+            );
+        }
+        (parts.status, body)
+    }
+
+    async fn refusal(request: Request<Body>) -> (u16, String) {
+        let (status, body) = answer(request).await;
+        (
+            status.as_u16(),
+            body["error"]["code"].as_str().unwrap_or_default().to_owned(),
+        )
+    }
+
+    fn post_json(content_type: &str, body: &'static str) -> Request<Body> {
+        Request::post("/json")
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Body::from(body))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_its_own_request_and_tells_nothing() {
+        let (status, body) = answer(Request::get("/panic").body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body["error"]["code"], "internal");
+        assert!(!body.to_string().contains("cheese"));
+    }
+
+    #[tokio::test]
+    async fn whatever_is_refused_has_the_envelope() {
+        let to = |method: &str, path: &str| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        assert_eq!(refusal(to("GET", "/nope")).await, (404, "not_found".to_owned()));
+        assert_eq!(
+            refusal(to("DELETE", "/json")).await,
+            (405, "method_not_allowed".to_owned())
+        );
+        assert_eq!(
+            refusal(post_json("text/plain", "{}")).await,
+            (415, "unsupported_media_type".to_owned())
+        );
+        assert_eq!(
+            refusal(post_json("application/json", "{\"a\":1}")).await,
+            (413, "body_too_large".to_owned())
+        );
+        assert_eq!(answer(post_json("application/json", "{}")).await.0, StatusCode::OK);
+    }
 }

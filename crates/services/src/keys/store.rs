@@ -26,7 +26,12 @@ const MIGRATIONS: &[&str] = &["CREATE TABLE keys (
     revoked_at  INTEGER
 ) STRICT, WITHOUT ROWID"];
 
-const COLUMNS: &str = "id, name, user_id, email, role, tenant, permissions, created_at, expires_at, revoked_at, hash";
+const BY_ID: &str =
+    "SELECT id, name, user_id, email, role, tenant, permissions, created_at, expires_at, revoked_at, hash
+                     FROM keys WHERE id = ?1";
+const BY_AGE: &str =
+    "SELECT id, name, user_id, email, role, tenant, permissions, created_at, expires_at, revoked_at, hash
+                      FROM keys ORDER BY created_at, id";
 
 /// The keys of an installation.
 #[derive(Debug)]
@@ -96,7 +101,7 @@ impl KeyStore {
         let Some(id) = secret::id_of(text) else { return Ok(None) };
         let found = {
             let connection = self.connection();
-            let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?1"))?;
+            let mut statement = connection.prepare_cached(BY_ID)?;
             statement.query_row([id], read).optional()?
         };
         let Some(row) = found else { return Ok(None) };
@@ -114,8 +119,7 @@ impl KeyStore {
     /// [`Error::Statement`], [`Error::Damaged`].
     pub fn list(&self) -> Result<Vec<KeyRecord>, Error> {
         let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys ORDER BY created_at, id"))?;
+        let mut statement = connection.prepare_cached(BY_AGE)?;
         let rows = statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()?;
         rows.into_iter().map(Stored::into_record).collect()
     }

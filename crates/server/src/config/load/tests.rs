@@ -125,3 +125,10 @@ fn what_is_printed_gives_the_same_configuration_again() {
     assert_eq!(again.limits.of(Tier::Tenant, Some("other")).calls, 200);
     assert_eq!(again.to_toml(), config.to_toml());
 }
+
+#[test]
+fn what_cannot_be_done_in_no_time_may_not_take_none() {
+    let error = with_file("[server]\nheader_read_timeout = '0s'\nshutdown_deadline = '0s'", &[]).unwrap_err();
+    assert_eq!(error.0.len(), 1, "{error}");
+    assert!(error.to_string().contains("server.header_read_timeout"), "{error}");
+}

@@ -1,7 +1,6 @@
 use doer_core::{
     auth::{AuthContext, Identity, User},
     id::RequestId,
-    tier::Tier,
 };
 
 use super::*;
@@ -28,7 +27,7 @@ fn caller(role: Option<&str>) -> Caller {
 fn decide(role: &str, route: Route, body: &str) -> Result<Plan, (ErrorCode, String)> {
     let config = Sources::default().load().unwrap();
     let request = ExecuteRequest::decode(body.as_bytes()).unwrap();
-    Plan::decide(request, &caller(Some(role)), route, Policy { limits: &config.limits })
+    Plan::decide(request, &caller(Some(role)), route, &config.limits)
         .map_err(|error| (error.code, error.message.into_owned()))
 }
 
