@@ -7,16 +7,14 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{
-    CompilerConfig, Console, Invocation, PagemapScan, Program, Sandbox, SandboxConfig, Surface,
-};
+use doer_sandbox::{CompilerConfig, Console, Invocation, PagemapScan, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::value::RawValue;
 use tokio::runtime::Builder;
 
 /// A handler that parses JSON, looks something up in a table built at top level, and answers JSON.
 fn handler(salt: u64) -> String {
     format!(
-        "const table = new Map(Array.from({{ length: 100 }}, (_, i) => ['key' + i, i * {salt}]));
+        "const table = new Map(Array.from({{ length: 10 }}, (_, i) => ['key' + i, i * {salt}]));
          export default (input) => {{
             const wanted = JSON.parse(input.text).key;
             return JSON.stringify({{ wanted, found: table.get(wanted) }});
@@ -31,7 +29,7 @@ fn program(code: String) -> Program {
 fn invocation() -> Invocation {
     let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
     Invocation {
-        input: Some(raw(r#"{"text":"{\"key\":\"key42\"}"}"#)),
+        input: Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#)),
         context: raw(r#"{"namespace":"bench"}"#),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
@@ -69,7 +67,12 @@ fn engine(criterion: &mut Criterion) {
     let image = image.expect("no failure of ours").expect("a program that evaluates");
     criterion.bench_function("warm image: instantiate, run, reset", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
-            answer(sandbox.execute_image(image.clone(), invocation()).await.expect("an outcome"))
+            answer(
+                sandbox
+                    .execute_image(image.clone(), invocation())
+                    .await
+                    .expect("an outcome"),
+            )
         });
     });
 
@@ -94,7 +97,13 @@ fn engine(criterion: &mut Criterion) {
         bencher.to_async(&runtime).iter(|| {
             salt += 1;
             let code = program(handler(salt));
-            async { sandbox.image(code, Surface::Full, invocation()).await.expect("no failure of ours").expect("an image") }
+            async {
+                sandbox
+                    .image(code, Surface::Full, invocation())
+                    .await
+                    .expect("no failure of ours")
+                    .expect("an image")
+            }
         });
     });
 }

@@ -11,7 +11,9 @@ pub fn looks_like_arrow(code: &str) -> bool {
     let after = if rest.starts_with('(') {
         skip_parentheses(rest)
     } else {
-        let name = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(0);
+        let name = rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+            .unwrap_or(0);
         (name > 0).then(|| &rest[name..])
     };
     after.is_some_and(|after| skip_trivia(after).starts_with("=>"))
@@ -93,7 +95,16 @@ mod tests {
         ] {
             assert!(looks_like_arrow(arrow), "{arrow}");
         }
-        for other in ["return 1", "(function () {})()", "(a)", "async function f() {}", "(", "'", "a + (() => 1)()", ""] {
+        for other in [
+            "return 1",
+            "(function () {})()",
+            "(a)",
+            "async function f() {}",
+            "(",
+            "'",
+            "a + (() => 1)()",
+            "",
+        ] {
             assert!(!looks_like_arrow(other), "{other}");
         }
     }

@@ -53,7 +53,10 @@ pub extern "C" fn evaluate(message_len: usize) -> u64 {
 pub extern "C" fn invoke(message_len: usize) -> u64 {
     answer(with_guest(|guest| {
         let message: Invoke = decode(&host::message(message_len))?;
-        let (entry, surface) = guest.loaded.clone().ok_or_else(|| Malformed("nothing is loaded".into()))?;
+        let (entry, surface) = guest
+            .loaded
+            .clone()
+            .ok_or_else(|| Malformed("nothing is loaded".into()))?;
         Ok(guest.context.with(|ctx| invoke::begin(&ctx, entry, surface, message)))
     }))
 }
@@ -72,7 +75,11 @@ fn with_guest(run: impl FnOnce(&mut Guest) -> Result<Step, Malformed>) -> Step {
 }
 
 fn defect(message: &str) -> Step {
-    Step::Failed(Exception { name: "InternalError".into(), message: message.into(), ..Exception::default() })
+    Step::Failed(Exception {
+        name: "InternalError".into(),
+        message: message.into(),
+        ..Exception::default()
+    })
 }
 
 fn answer(step: Step) -> u64 {

@@ -32,7 +32,12 @@ impl From<rquickjs::Error> for Unserializable {
 /// # Errors
 /// [`Unserializable`].
 pub fn stringify<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> std::result::Result<String, Unserializable> {
-    let mut writer = Writer { ctx, out: Vec::with_capacity(128), open: Vec::new(), path: Vec::new() };
+    let mut writer = Writer {
+        ctx,
+        out: Vec::with_capacity(128),
+        open: Vec::new(),
+        path: Vec::new(),
+    };
     writer.value(value)?;
     // Only ASCII escapes and valid UTF-8 are ever written.
     String::from_utf8(writer.out).map_err(|_| Unserializable::Value("the result is not valid Unicode".into()))
@@ -61,7 +66,11 @@ impl<'js> Writer<'_, 'js> {
             self.out.extend_from_slice(int.to_string().as_bytes());
         } else if let Some(float) = value.as_float() {
             // The engine's own conversion: shortest form, as every JavaScript prints it.
-            let text = if float.is_finite() { raw::wtf8(self.ctx, value)? } else { b"null".to_vec() };
+            let text = if float.is_finite() {
+                raw::wtf8(self.ctx, value)?
+            } else {
+                b"null".to_vec()
+            };
             self.out.extend_from_slice(&text);
         } else if value.is_string() {
             let text = raw::wtf8(self.ctx, value)?;
@@ -126,7 +135,11 @@ impl<'js> Writer<'_, 'js> {
                 if let Some(to_json) = to_json.as_function() {
                     return self.replaced(to_json, value);
                 }
-                if is_array(kind, value) { self.array(&object)? } else { self.properties(kind, &object)? }
+                if is_array(kind, value) {
+                    self.array(&object)?
+                } else {
+                    self.properties(kind, &object)?
+                }
             }
         }
         Ok(())
@@ -228,7 +241,10 @@ impl<'js> Writer<'_, 'js> {
 fn is_array(kind: Kind, value: &Value<'_>) -> bool {
     match kind {
         Kind::Array => true,
-        Kind::Proxy => value.as_proxy().and_then(|proxy| proxy.target().ok()).is_some_and(|target| target.is_array()),
+        Kind::Proxy => value
+            .as_proxy()
+            .and_then(|proxy| proxy.target().ok())
+            .is_some_and(|target| target.is_array()),
         _ => false,
     }
 }
@@ -270,4 +286,3 @@ pub fn quote(text: &str) -> String {
     write_string(&mut out, text.as_bytes());
     String::from_utf8_lossy(&out).into_owned()
 }
-

@@ -4,6 +4,8 @@
 //! Nothing here trusts user code, and nothing here relies on what user code can replace: results,
 //! errors and console output are read with natives that look at internal slots.
 
+#[cfg(target_family = "wasm")]
+mod alloc;
 mod arrow;
 mod console;
 mod error;

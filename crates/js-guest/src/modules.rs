@@ -58,9 +58,9 @@ impl Resolver for Imports {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
-        resolve(base, name).filter(|path| BODIES.with_borrow(|bodies| bodies.contains_key(path))).ok_or_else(|| {
-            Exception::throw_message(ctx, &format!("No such module: {name:?}, imported from {base:?}"))
-        })
+        resolve(base, name)
+            .filter(|path| BODIES.with_borrow(|bodies| bodies.contains_key(path)))
+            .ok_or_else(|| Exception::throw_message(ctx, &format!("No such module: {name:?}, imported from {base:?}")))
     }
 }
 
@@ -142,7 +142,12 @@ fn run_commonjs<'js>(ctx: &Ctx<'js>, name: &str, code: &str) -> Result<Value<'js
             }
         }
     })?;
-    let wrapper = raw::eval_at(ctx, &format!("(function(exports,require,module){{\n\n{code}\n}})"), name, -1)?;
+    let wrapper = raw::eval_at(
+        ctx,
+        &format!("(function(exports,require,module){{\n\n{code}\n}})"),
+        name,
+        -1,
+    )?;
     intrinsics::run_commonjs(ctx, wrapper, module, require)
 }
 

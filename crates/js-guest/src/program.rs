@@ -1,7 +1,7 @@
 //! A program's top level: which form the text has, and what it offers once it has been evaluated.
 
 use doer_guest_protocol::{Evaluate, Exception, Program, Source, Surface};
-use rquickjs::{Ctx, Function, Persistent, Value, promise::PromiseState};
+use rquickjs::{Ctx, Filter, Function, Module, Persistent, Value, module::Declared, promise::PromiseState};
 
 use crate::{arrow, error, modules, raw};
 
@@ -39,15 +39,49 @@ pub fn evaluate(ctx: &Ctx<'_>, message: Evaluate) -> Result<Entry, Exception> {
         Program::Text(source) => evaluate_text(ctx, source, message.surface),
         Program::Modules { main, modules } => {
             modules::provide(modules);
-            evaluate_module(ctx, &main)
+            declare(ctx, &main).and_then(|module| evaluate_module(ctx, module).0)
         }
     }
 }
 
-/// An arrow function or the body of an async function, else a module: the parser decides, and `export`
-/// never parses inside a function.
+/// Module, arrow function or body of an async function: the parser decides. `export` never parses inside a
+/// function, so the order of trying only saves work: with a line that begins with it, a module is likely.
 fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entry, Exception> {
     error::register(MAIN, &source);
+    let mut refused_module = None;
+    if source.code.lines().any(begins_export) {
+        match declare_text(ctx, &source).map(|module| evaluate_module(ctx, module)) {
+            // Nothing is exported after all: the line was part of a template or a comment.
+            Ok((_, false)) => {}
+            Ok((evaluated, true)) => return evaluated,
+            Err(exception) => refused_module = Some(exception),
+        }
+    }
+    let refused = match evaluate_script(ctx, &source, surface) {
+        Ok(entry) => return Ok(entry),
+        Err(exception) => exception,
+    };
+    if refused_module.is_none() && ["export", "import"].iter().any(|word| source.code.contains(word)) {
+        match declare_text(ctx, &source) {
+            Ok(module) => return evaluate_module(ctx, module).0,
+            Err(exception) => refused_module = Some(exception),
+        }
+    }
+    // No form parses: the parser that got further has understood more of it. What is no fault of the
+    // grammar, as an import that does not exist, comes after parsing.
+    let reached = |exception: &Exception| (!exception.syntax, exception.line, exception.column);
+    Err(refused_module
+        .filter(|other| reached(other) > reached(&refused))
+        .unwrap_or(refused))
+}
+
+fn begins_export(line: &str) -> bool {
+    line.trim_start()
+        .strip_prefix("export")
+        .is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*']))
+}
+
+fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<Entry, Exception> {
     let scope = match surface {
         Surface::Full => "input,env,ctx,request",
         Surface::Pure => "input",
@@ -60,57 +94,67 @@ fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entr
             return Ok(Entry::Expression(script));
         }
     }
-    let wrapped = format!("(function({scope}){{return async function(){{\n\n{}\n}}}})", source.code);
-    let refused = match compile(ctx, &source.code, &wrapped) {
-        Ok(script) => return Ok(Entry::Snippet(script)),
-        Err(exception) => exception,
-    };
-    if !["export", "import"].iter().any(|word| source.code.contains(word)) {
-        return Err(refused);
-    }
+    let wrapped = format!(
+        "(function({scope}){{return async function(){{\n\n{}\n}}}})",
+        source.code
+    );
+    compile(ctx, &source.code, &wrapped).map(Entry::Snippet)
+}
+
+fn declare_text<'js>(ctx: &Ctx<'js>, source: &Source) -> Result<Module<'js, Declared>, Exception> {
     modules::provide(vec![doer_guest_protocol::Module {
         name: MAIN.to_owned(),
-        body: doer_guest_protocol::ModuleBody::Js(source),
+        body: doer_guest_protocol::ModuleBody::Js(source.clone()),
     }]);
-    evaluate_module(ctx, MAIN).map_err(|exception| {
-        // Neither form parses: the parser that got further has understood more of it.
-        let reached = |exception: &Exception| (exception.line, exception.column);
-        if exception.syntax && reached(&exception) < reached(&refused) { refused } else { exception }
-    })
+    declare(ctx, MAIN)
 }
 
 fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exception> {
     let function = raw::eval_at(ctx, wrapped, MAIN, WRAPPER_LINE).and_then(|value| value.get::<Function<'js>>());
     match function {
-        Ok(function) => {
-            Ok(Script { function: Persistent::save(ctx, function), mentions_request: text.contains("request") })
-        }
-        Err(error) => Err(Exception { syntax: true, ..error::describe(ctx, error) }),
+        Ok(function) => Ok(Script {
+            function: Persistent::save(ctx, function),
+            mentions_request: text.contains("request"),
+        }),
+        Err(error) => Err(Exception {
+            syntax: true,
+            ..error::describe(ctx, error)
+        }),
     }
 }
 
-fn evaluate_module(ctx: &Ctx<'_>, main: &str) -> Result<Entry, Exception> {
-    let module = modules::declare(ctx, main).map_err(|error| {
+fn declare<'js>(ctx: &Ctx<'js>, main: &str) -> Result<Module<'js, Declared>, Exception> {
+    modules::declare(ctx, main).map_err(|error| {
         let exception = error::describe(ctx, error);
-        Exception { syntax: exception.name == "SyntaxError", ..exception }
-    })?;
-    let run = || {
-        let (module, promise) = module.eval()?;
-        while ctx.execute_pending_job() {}
-        match promise.state() {
-            PromiseState::Pending => Err(rquickjs::Exception::throw_message(
-                ctx,
-                "The top level of the module never finishes: it awaits something that cannot happen in global scope",
-            )),
-            PromiseState::Rejected => {
-                promise.result::<Value<'_>>().unwrap_or(Err(rquickjs::Error::Unknown))?;
-                Err(rquickjs::Error::Unknown)
-            }
-            PromiseState::Resolved => module.namespace()?.get::<_, Value<'_>>("default"),
+        Exception {
+            syntax: exception.name == "SyntaxError",
+            ..exception
         }
+    })
+}
+
+/// What the module offers after its top level, and whether it exports anything at all.
+fn evaluate_module<'js>(ctx: &Ctx<'js>, module: Module<'js, Declared>) -> (Result<Entry, Exception>, bool) {
+    let (module, promise) = match module.eval() {
+        Ok(evaluating) => evaluating,
+        Err(error) => return (Err(error::describe(ctx, error)), true),
     };
-    match run() {
+    while ctx.execute_pending_job() {}
+    let names = module
+        .namespace()
+        .map(|namespace| namespace.own_keys::<Value<'_>>(Filter::new().string()).count());
+    let default = match promise.state() {
+        PromiseState::Pending => Err(rquickjs::Exception::throw_message(
+            ctx,
+            "The top level of the module never finishes: it awaits something that cannot happen in global scope",
+        )),
+        // Reading a rejected promise throws its reason.
+        PromiseState::Rejected => promise.result::<Value<'_>>().unwrap_or(Err(rquickjs::Error::Unknown)),
+        PromiseState::Resolved => module.get::<_, Value<'_>>("default"),
+    };
+    let entry = match default {
         Ok(default) => Ok(Entry::Module(Persistent::save(ctx, default))),
         Err(error) => Err(error::describe(ctx, error)),
-    }
+    };
+    (entry, names.is_ok_and(|names| names > 0))
 }

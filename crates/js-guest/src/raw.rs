@@ -1,7 +1,10 @@
 //! What the safe bindings do not offer: scripts that start at a chosen line, strings with lone
 //! surrogates, classes of objects that user code cannot forge.
 
-#![expect(unsafe_code, reason = "calls of QuickJS's C interface; each block says what it relies on")]
+#![expect(
+    unsafe_code,
+    reason = "calls of QuickJS's C interface; each block says what it relies on"
+)]
 
 use std::ffi::CString;
 
@@ -160,12 +163,19 @@ pub fn bytes(value: &Value<'_>) -> Option<Vec<u8>> {
         }
         let (buffer, offset, length) = if qjs::JS_GetTypedArrayType(raw) >= 0 {
             let (mut offset, mut length, mut width) = (0, 0, 0);
-            let buffer = own(value.ctx(), qjs::JS_GetTypedArrayBuffer(ctx, raw, &mut offset, &mut length, &mut width));
+            let buffer = own(
+                value.ctx(),
+                qjs::JS_GetTypedArrayBuffer(ctx, raw, &mut offset, &mut length, &mut width),
+            );
             (buffer.ok()?, offset as usize, length as usize)
         } else {
             let object = value.as_object()?;
             let buffer: Value<'_> = object.get("buffer").ok()?;
-            (buffer, object.get::<_, f64>("byteOffset").ok()? as usize, object.get::<_, f64>("byteLength").ok()? as usize)
+            (
+                buffer,
+                object.get::<_, f64>("byteOffset").ok()? as usize,
+                object.get::<_, f64>("byteLength").ok()? as usize,
+            )
         };
         let start = qjs::JS_GetArrayBuffer(ctx, &mut size, buffer.as_raw());
         let all = copy(value, start, size as usize)?;

@@ -54,10 +54,10 @@ pub(crate) fn module<'a>(pages: u64, max_pages: Option<u64>, runs: impl IntoIter
     module.finish()
 }
 
-/// The parts of a memory that are not zero.
-pub(crate) fn runs(memory: &[u8]) -> Vec<Run<'_>> {
+/// The parts of a memory that are not zero, from the page of `start` on.
+pub(crate) fn runs(memory: &[u8], start: usize) -> Vec<Run<'_>> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (index, page) in memory.chunks(GAP_BYTES).enumerate() {
+    for (index, page) in memory.chunks(GAP_BYTES).enumerate().skip(start / GAP_BYTES) {
         if page.iter().all(|byte| *byte == 0) {
             continue;
         }
@@ -93,6 +93,7 @@ mod tests {
             .collect();
         // The second page is a gap short enough to be carried along.
         assert_eq!(found, [(0, 3 * GAP_BYTES), (7 * GAP_BYTES, GAP_BYTES)]);
+        assert_eq!(runs(&memory, 3 * GAP_BYTES).len(), 1);
     }
 
     #[test]

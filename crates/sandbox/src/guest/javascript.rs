@@ -1,5 +1,8 @@
 //! JavaScript: the engine module on a heap image, and the messages between us and it.
 
+#[cfg(test)]
+mod residue;
+
 use std::sync::Arc;
 
 use doer_guest_protocol::{Evaluate, Exception, Invoke, Level, Step, decode, encode};
@@ -319,7 +322,7 @@ impl Guest {
             .and_then(|global| global.get(&mut self.store).i32())
             .unwrap_or(0)
             .cast_unsigned();
-        let memory = self.memory.data_mut(&mut self.store);
+        let memory = self.memory.data(&self.store);
         if memory.len() > image::MAX_IMAGE_BYTES {
             let message = format!("the heap is too large for an image: {} bytes", memory.len());
             return Err(End::Guest(GuestError {
@@ -328,12 +331,10 @@ impl Guest {
                 ..GuestError::default()
             }));
         }
-        // The stack lies below its pointer, at the bottom of memory; what calls left there is dead.
-        if let Some(dead) = memory.get_mut(..top as usize) {
-            dead.fill(0);
-        }
+        // The stack lies below its pointer, at the bottom of memory; what calls left there is dead. It is left
+        // out rather than cleared: pages written here would have to be wiped at every later use of the slot.
         let pages = (memory.len() / image::PAGE_BYTES) as u64;
-        Ok(image::module(pages, max_pages, image::runs(memory)))
+        Ok(image::module(pages, max_pages, image::runs(memory, top as usize)))
     }
 }
 

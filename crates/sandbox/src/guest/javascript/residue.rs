@@ -1,0 +1,141 @@
+//! No heap survives its execution: whatever a guest did and however it ended, the next one on its slot finds
+//! the image and zeros, to the byte.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use doer_core::{limits::Limits, tier::Tier};
+use doer_guest_protocol::{Program, Source, Surface};
+use serde_json::value::RawValue;
+use wasmtime::Engine;
+
+use super::*;
+use crate::{CompilerConfig, Console, PagemapScan, SandboxConfig, engine, image};
+
+const SLOTS: usize = 4;
+const ROUNDS: usize = 300;
+
+/// Ways to leave a heap behind, each with marks all over it.
+const ENDINGS: [&str; 8] = [
+    "return 1",
+    "throw new Error('x')",
+    "for (;;) {}",
+    "await new Promise(r => setTimeout(r, 1e6))",
+    "for (;;) kept.push(mark(1 << 20))",
+    "for (;;) console.log('x'.repeat(1e5))",
+    "const f = () => f() + 1; f()",
+    "/(a+)+$/.test('a'.repeat(60) + 'b')",
+];
+
+fn settings(pagemap_scan: PagemapScan, cache_dir: &Path) -> SandboxConfig {
+    SandboxConfig {
+        concurrency: SLOTS as u32,
+        queue: 0,
+        max_memory_bytes: 256 << 20,
+        keep_resident_bytes: 2 << 20,
+        pagemap_scan,
+        cache_dir: cache_dir.to_owned(),
+        installation_key: [7; 32],
+        background_threads: 1,
+        compiler: CompilerConfig {
+            program: "/nonexistent".into(),
+            args: Vec::new(),
+            processes: 1,
+            queue: 0,
+            timeout: Duration::ZERO,
+            memory_bytes: 0,
+        },
+    }
+}
+
+fn marked(ending: &str) -> Evaluate {
+    let code = format!(
+        "const kept = [];
+         const mark = (size) => new Uint8Array(size).fill(0xA7);
+         for (let i = 0; i < 40; i++) kept.push(mark(1000 << (i % 12)), 'secret '.repeat(100 + i), {{ ['s' + i]: i }});
+         {ending}"
+    );
+    Evaluate {
+        program: Program::Text(Source { code, mappings: None }),
+        surface: Surface::Full,
+    }
+}
+
+fn invocation() -> Invocation {
+    let limits = Limits {
+        memory_bytes: 48 << 20,
+        fuel: 300_000_000,
+        output_bytes: 1 << 20,
+        ..Limits::of(Tier::Tenant)
+    };
+    Invocation {
+        input: None,
+        context: RawValue::from_string("{}".into()).unwrap(),
+        surface: Surface::Full,
+        limits,
+        truncate: false,
+        console: Console::Capture,
+        cancel: Default::default(),
+    }
+}
+
+async fn no_heap_survives(pagemap_scan: PagemapScan) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(pagemap_scan, &dir.path().join("artifacts"));
+    let wasm: Engine = engine::engine(&settings).unwrap();
+    let cache = Cache::open(&settings.cache_dir, &settings.installation_key).unwrap();
+    let javascript = Arc::new(JavaScript::start(&wasm, &cache).await.unwrap());
+    let ticker = engine::Ticker::start(wasm).unwrap();
+    let _ticking = ticker.tick();
+    let account = Arc::new(Account::unlimited());
+    let open = || Guest::open(&javascript, &javascript.base, &account).unwrap();
+    let pristine = {
+        let guest = open();
+        guest.memory.data(&guest.store).to_vec()
+    };
+    let zeros = vec![0; 48 << 20];
+
+    for round in 0..ROUNDS {
+        // All slots at once, so that none is left out.
+        let mut killed = Vec::new();
+        for slot in 0..SLOTS {
+            let javascript = javascript.clone();
+            killed.push(tokio::spawn(async move {
+                let mut invocation = invocation();
+                let account = Arc::new(Account::open(&mut invocation));
+                let program = marked(ENDINGS[(round + slot) % ENDINGS.len()]);
+                let run = javascript.run(&program, &invocation, &account);
+                // Some end by themselves, some by a limit, the rest is dropped where it stands.
+                let _ = tokio::time::timeout(Duration::from_millis(20), run).await;
+            }));
+        }
+        for task in killed {
+            task.await.unwrap();
+        }
+        let mut guests: Vec<_> = (0..SLOTS).map(|_| open()).collect();
+        for guest in &mut guests {
+            assert!(
+                guest.memory.data(&guest.store) == pristine.as_slice(),
+                "round {round}: the heap is not the image"
+            );
+            let grown = (48 << 20) / image::PAGE_BYTES - pristine.len() / image::PAGE_BYTES;
+            if round % 10 == 0 {
+                guest.memory.grow(&mut guest.store, grown as u64).unwrap();
+                let beyond = &guest.memory.data(&guest.store)[pristine.len()..];
+                assert!(
+                    beyond == &zeros[..beyond.len()],
+                    "round {round}: memory beyond the image is not zero"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_heap_survives_its_execution_with_pagemap_scan_where_it_is_safe() {
+    no_heap_survives(PagemapScan::Auto).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_heap_survives_its_execution_without_pagemap_scan() {
+    no_heap_survives(PagemapScan::Off).await;
+}
