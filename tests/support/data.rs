@@ -7,12 +7,15 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process,
     sync::OnceLock,
 };
 
 use tempfile::TempDir;
 
 use super::{Caller, doer};
+
+const TEMPLATE_PREFIX: &str = "data-template-";
 
 /// A data directory that goes away with its owner.
 pub struct DataDir(TempDir);
@@ -58,10 +61,11 @@ pub fn key_of(caller: Caller) -> Option<&'static str> {
 fn template() -> &'static Template {
     static TEMPLATE: OnceLock<Template> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
-        // Under target/: statics are never dropped, so this one stays until the next run replaces it.
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("data-template");
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
+        // Under target/, because statics are never dropped: this one stays until a later run removes it.
+        let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        remove_abandoned(&parent);
+        let path = parent.join(format!("{TEMPLATE_PREFIX}{}", process::id()));
+        fs::create_dir(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         compile_engine(&path);
         Template {
@@ -85,6 +89,20 @@ fn template() -> &'static Template {
             path,
         }
     })
+}
+
+/// Removes what test processes left that are no more.
+fn remove_abandoned(parent: &Path) {
+    for entry in fs::read_dir(parent).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        let owner = name
+            .strip_prefix(TEMPLATE_PREFIX)
+            .map(|pid| Path::new("/proc").join(pid));
+        if owner.is_some_and(|owner| !owner.exists()) {
+            // Another process may be doing the same.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Runs one snippet, so that the compiled engine is in the cache.
