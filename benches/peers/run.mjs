@@ -17,8 +17,9 @@ import { freePort, start } from './server.mjs';
 import { print } from './table.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-// workerd keeps every id it ever loaded and dies near 4,000: a round stays well below, and each has its own process.
-const workerdIdsPerRound = 2400;
+// workerd keeps every id it ever loaded, and dies near 4,000. Each round has its own process, and two scenarios of
+// this many ids and a quarter more for the warm-up stay below that.
+const workerdIdsPerScenario = 1200;
 
 const { values: options } = parseArgs({
   options: {
@@ -80,7 +81,7 @@ try {
       try {
         for (const scenario of scenarios) {
           samples[name][scenario.name].push(await measure(server, scenario, bodyFor(name, scenario),
-            name === 'workerd' ? workerdIdsPerRound : 0));
+            name === 'workerd' ? workerdIdsPerScenario : 0));
           process.stderr.write(`round ${round + 1}/${rounds} ${name} ${scenario.name}\n`);
         }
       } finally {

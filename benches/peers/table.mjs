@@ -42,7 +42,7 @@ export function print(samples, scenarios) {
   const own = [['of the echo route of the same server', 'requests/s', 'requests a CPU-second']];
   for (const peer of Object.keys(samples)) {
     const echo = medians(peer, 'echo');
-    for (const name of ['cold', 'warm']) {
+    for (const { name } of scenarios.filter(({ name }) => /^(cold|warm)/.test(name))) {
       const m = medians(peer, name);
       own.push([`${peer} ${name}`, ratio(m.requestsPerSecond / echo.requestsPerSecond), ratio(echo.cpuMicros / m.cpuMicros)]);
     }
