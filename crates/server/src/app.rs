@@ -107,8 +107,9 @@ fn first_key(keys: &KeyStore, data: &DataDir, clock: &dyn Clock) -> Result<(), S
         expires_at: None,
     };
     let (_, secret) = keys.create(key, now_ms)?;
-    let path = data.write_secret("admin.key", secret.reveal().as_bytes())?;
-    tracing::info!(path = %path.display(), "first start: wrote the key of an admin");
+    let path = data.replace_secret("admin.key", secret.reveal().as_bytes())?;
+    // Louder than information: without it nobody gets in.
+    tracing::warn!(path = %path.display(), "first start: wrote the key of an admin");
     Ok(())
 }
 

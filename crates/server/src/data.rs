@@ -77,7 +77,7 @@ impl DataDir {
         if !path.exists() {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(DataError::Random)?;
-            self.write_secret("installation.key", &key)?;
+            self.keep_secret("installation.key", &key)?;
         }
         let bytes = fs::read(&path).map_err(|source| DataError::Io {
             path: path.clone(),
@@ -86,19 +86,32 @@ impl DataDir {
         bytes.try_into().map_err(|_| DataError::DamagedKey { path })
     }
 
-    /// Writes a file that only the owner reads; one that is there already stays. Whole or not at all, also
-    /// where two processes start at once.
+    /// Writes a file that only the owner reads, in place of one that is there. Whole or not at all.
     ///
     /// # Errors
     /// [`DataError::Io`].
-    pub fn write_secret(&self, name: &str, content: &[u8]) -> Result<PathBuf, DataError> {
-        let path = self.0.join(name);
-        let draft = self.0.join(format!("{name}.{}", std::process::id()));
-        let written = write_draft(&draft, content).and_then(|()| match fs::hard_link(&draft, &path) {
+    pub fn replace_secret(&self, name: &str, content: &[u8]) -> Result<PathBuf, DataError> {
+        self.write_secret(name, content, |draft, path| fs::rename(draft, path))
+    }
+
+    /// The same, but one that is there stays: of two processes that start at once, both use the first's.
+    fn keep_secret(&self, name: &str, content: &[u8]) -> Result<PathBuf, DataError> {
+        self.write_secret(name, content, |draft, path| match fs::hard_link(draft, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             Ok(()) | Err(_) => Ok(()),
-        });
-        // Whatever became of it, the draft holds a secret that is nobody's.
+        })
+    }
+
+    fn write_secret(
+        &self,
+        name: &str,
+        content: &[u8],
+        publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    ) -> Result<PathBuf, DataError> {
+        let path = self.0.join(name);
+        let draft = self.0.join(format!("{name}.{}", std::process::id()));
+        let written = write_draft(&draft, content).and_then(|()| publish(&draft, &path));
+        // Whatever became of it: a draft that is left would be a secret that nobody watches over.
         let _ = fs::remove_file(&draft);
         written.map_err(|source| DataError::Io {
             path: path.clone(),
@@ -141,6 +154,16 @@ mod tests {
             0o600
         );
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "no drafts are left");
+    }
+
+    #[test]
+    fn a_secret_can_be_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDir::open(parent.path()).unwrap();
+        data.replace_secret("admin.key", b"old").unwrap();
+        let path = data.replace_secret("admin.key", b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
