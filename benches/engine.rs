@@ -3,6 +3,8 @@
 //! `cargo bench --bench engine`. Every cold iteration evaluates different source. Medians count: the machine
 //! this runs on is rarely quiet.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
+
 use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -63,7 +65,7 @@ fn engine(criterion: &mut Criterion) {
     let sandbox = runtime.block_on(Sandbox::start(config)).expect("sandbox");
     let answer = |outcome: doer_sandbox::Outcome| black_box(outcome.answer.expect("an answer").result);
 
-    let image = runtime.block_on(sandbox.image(program(handler(1)), Surface::Full, invocation()));
+    let image = runtime.block_on(sandbox.image(program(handler(1)), invocation()));
     let image = image.expect("no failure of ours").expect("a program that evaluates");
     criterion.bench_function("warm image: instantiate, run, reset", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
@@ -99,7 +101,7 @@ fn engine(criterion: &mut Criterion) {
             let code = program(handler(salt));
             async {
                 sandbox
-                    .image(code, Surface::Full, invocation())
+                    .image(code, invocation())
                     .await
                     .expect("no failure of ours")
                     .expect("an image")

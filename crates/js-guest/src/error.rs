@@ -35,27 +35,27 @@ pub fn register(name: &str, source: &Source) {
 }
 
 /// The exception behind `error`.
-pub fn describe(ctx: &Ctx<'_>, error: Error) -> Exception {
+pub fn describe(ctx: &Ctx<'_>, error: Error) -> Exception<'static> {
     match error {
         Error::Exception => describe_value(ctx, &ctx.catch()),
         other => Exception {
             name: "InternalError".into(),
-            message: other.to_string(),
+            message: other.to_string().into(),
             ..Exception::default()
         },
     }
 }
 
 /// A thrown value: an error as it is, anything else as its string.
-pub fn describe_value<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> Exception {
+pub fn describe_value<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> Exception<'static> {
     let is_error = thrown.is_object() && (raw::kind(thrown) == Kind::Error || is_error_like(thrown));
     if !is_error {
         return Exception {
             name: "Error".into(),
             message: if thrown.is_object() {
-                inspect::value(ctx, thrown)
+                inspect::value(ctx, thrown).into()
             } else {
-                printed(ctx, thrown)
+                printed(ctx, thrown).into()
             },
             ..Exception::default()
         };
@@ -76,9 +76,9 @@ pub fn describe_value<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> Exception {
     let name = part("name").unwrap_or_else(|| "Error".into());
     Exception {
         syntax: false,
-        name,
-        message: part("message").unwrap_or_default(),
-        stack: Some(stack),
+        name: name.into(),
+        message: part("message").unwrap_or_default().into(),
+        stack: stack.into(),
         line: position.map(|(line, _)| line),
         column: position.map(|(_, column)| column),
     }
@@ -174,9 +174,9 @@ fn original(file: &str, line: u32, column: u32) -> (u32, u32) {
 pub fn report_uncaught(ctx: &Ctx<'_>, error: Error) {
     let exception = describe(ctx, error);
     let mut text = format!("Uncaught {}: {}", exception.name, exception.message);
-    if let Some(stack) = exception.stack.filter(|stack| !stack.is_empty()) {
+    if !exception.stack.is_empty() {
         text.push('\n');
-        text.push_str(&stack);
+        text.push_str(&exception.stack);
     }
     console::emit(Level::Error, &text);
 }

@@ -67,22 +67,22 @@ pub extern "C" fn resume() -> u64 {
     answer(with_guest(|guest| Ok(guest.context.with(|ctx| invoke::resume(&ctx)))))
 }
 
-fn with_guest(run: impl FnOnce(&mut Guest) -> Result<Step, Malformed>) -> Step {
+fn with_guest(run: impl FnOnce(&mut Guest) -> Result<Step<'static>, Malformed>) -> Step<'static> {
     GUEST.with_borrow_mut(|guest| match guest {
         Some(guest) => run(guest).unwrap_or_else(|error| defect(&error.to_string())),
         None => defect("the guest has not booted"),
     })
 }
 
-fn defect(message: &str) -> Step {
+fn defect(message: &str) -> Step<'static> {
     Step::Failed(Exception {
         name: "InternalError".into(),
-        message: message.into(),
+        message: message.to_owned().into(),
         ..Exception::default()
     })
 }
 
-fn answer(step: Step) -> u64 {
+fn answer(step: Step<'_>) -> u64 {
     ANSWER.with_borrow_mut(|answer| {
         *answer = encode(&step);
         ((answer.as_ptr() as u64) << 32) | answer.len() as u64

@@ -168,14 +168,14 @@ impl<'js> Inspector<'_, 'js> {
     fn error(&mut self, value: &Value<'js>, top: bool) {
         let exception = error::describe_value(self.ctx, value);
         let head = if exception.message.is_empty() {
-            exception.name
+            exception.name.into_owned()
         } else {
             format!("{}: {}", exception.name, exception.message)
         };
-        match exception.stack.filter(|stack| top && !stack.is_empty()) {
-            Some(stack) => self.out.push_str(&format!("{head}\n{stack}")),
-            None if top => self.out.push_str(&head),
-            None => self.out.push_str(&format!("[{head}]")),
+        match &*exception.stack {
+            _ if !top => self.out.push_str(&format!("[{head}]")),
+            "" => self.out.push_str(&head),
+            stack => self.out.push_str(&format!("{head}\n{stack}")),
         }
     }
 

@@ -27,7 +27,7 @@ thread_local! {
 }
 
 /// Calls the entry and goes on as far as possible.
-pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> Step {
+pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> Step<'static> {
     random::seed(message.seed);
     web::begin_invocation(ctx);
     scope::set_global(false);
@@ -137,14 +137,14 @@ fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
 }
 
 /// Runs what is due, and says where the invocation stands.
-pub fn resume(ctx: &Ctx<'_>) -> Step {
+pub fn resume(ctx: &Ctx<'_>) -> Step<'static> {
     match advance(ctx) {
         Ok(step) => step,
         Err(error) => Step::Failed(error::describe(ctx, error)),
     }
 }
 
-fn advance(ctx: &Ctx<'_>) -> Result<Step> {
+fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
     loop {
         while ctx.execute_pending_job() {}
         if outcome_of(ctx)?.is_some() && background_is_done(ctx)? {
@@ -208,7 +208,7 @@ fn background_is_done(ctx: &Ctx<'_>) -> Result<bool> {
     Ok(done)
 }
 
-fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step> {
+fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
     if web::is_response(ctx, &value) {
         let response = web::take_response(ctx, value)?;
         let result = body_as_json(ctx, &response.headers, response.body.unwrap_or_default());
@@ -217,15 +217,15 @@ fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step> {
             headers: response.headers,
         };
         return Ok(Step::Done(Answer {
-            result,
+            result: result.into(),
             response: Some(head),
         }));
     }
     match json::stringify(ctx, &value) {
-        Ok(result) => Ok(Step::Done(Answer { result, response: None })),
+        Ok(result) => Ok(Step::Done(Answer { result: result.into(), response: None })),
         Err(Unserializable::Value(message)) => Ok(Step::Failed(Exception {
             name: "SerializationError".into(),
-            message,
+            message: message.into(),
             ..Exception::default()
         })),
         Err(Unserializable::Thrown(error)) => Err(error),

@@ -34,7 +34,7 @@ pub struct Script {
 ///
 /// # Errors
 /// What the parser or the top level threw; `syntax` says which.
-pub fn evaluate(ctx: &Ctx<'_>, message: Evaluate) -> Result<Entry, Exception> {
+pub fn evaluate(ctx: &Ctx<'_>, message: Evaluate) -> Result<Entry, Exception<'static>> {
     match message.program {
         Program::Text(source) => evaluate_text(ctx, source, message.surface),
         Program::Modules { main, modules } => {
@@ -46,7 +46,7 @@ pub fn evaluate(ctx: &Ctx<'_>, message: Evaluate) -> Result<Entry, Exception> {
 
 /// Module, arrow function or body of an async function: the parser decides. `export` never parses inside a
 /// function, so the order of trying only saves work: with a line that begins with it, a module is likely.
-fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entry, Exception> {
+fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entry, Exception<'static>> {
     error::register(MAIN, &source);
     let mut refused_module = None;
     if source.code.lines().any(begins_export) {
@@ -69,7 +69,7 @@ fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entr
     }
     // No form parses: the parser that got further has understood more of it. What is no fault of the
     // grammar, as an import that does not exist, comes after parsing.
-    let reached = |exception: &Exception| (!exception.syntax, exception.line, exception.column);
+    let reached = |exception: &Exception<'_>| (!exception.syntax, exception.line, exception.column);
     Err(refused_module
         .filter(|other| reached(other) > reached(&refused))
         .unwrap_or(refused))
@@ -81,7 +81,7 @@ fn begins_export(line: &str) -> bool {
         .is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*']))
 }
 
-fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<Entry, Exception> {
+fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<Entry, Exception<'static>> {
     let scope = match surface {
         Surface::Full => "input,env,ctx,request",
         Surface::Pure => "input",
@@ -101,7 +101,7 @@ fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<E
     compile(ctx, &source.code, &wrapped).map(Entry::Snippet)
 }
 
-fn declare_text<'js>(ctx: &Ctx<'js>, source: &Source) -> Result<Module<'js, Declared>, Exception> {
+fn declare_text<'js>(ctx: &Ctx<'js>, source: &Source) -> Result<Module<'js, Declared>, Exception<'static>> {
     modules::provide(vec![doer_guest_protocol::Module {
         name: MAIN.to_owned(),
         body: doer_guest_protocol::ModuleBody::Js(source.clone()),
@@ -109,7 +109,7 @@ fn declare_text<'js>(ctx: &Ctx<'js>, source: &Source) -> Result<Module<'js, Decl
     declare(ctx, MAIN)
 }
 
-fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exception> {
+fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exception<'static>> {
     let function = raw::eval_at(ctx, wrapped, MAIN, WRAPPER_LINE).and_then(|value| value.get::<Function<'js>>());
     match function {
         Ok(function) => Ok(Script {
@@ -123,7 +123,7 @@ fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exc
     }
 }
 
-fn declare<'js>(ctx: &Ctx<'js>, main: &str) -> Result<Module<'js, Declared>, Exception> {
+fn declare<'js>(ctx: &Ctx<'js>, main: &str) -> Result<Module<'js, Declared>, Exception<'static>> {
     modules::declare(ctx, main).map_err(|error| {
         let exception = error::describe(ctx, error);
         Exception {
@@ -134,7 +134,7 @@ fn declare<'js>(ctx: &Ctx<'js>, main: &str) -> Result<Module<'js, Declared>, Exc
 }
 
 /// What the module offers after its top level, and whether it exports anything at all.
-fn evaluate_module<'js>(ctx: &Ctx<'js>, module: Module<'js, Declared>) -> (Result<Entry, Exception>, bool) {
+fn evaluate_module<'js>(ctx: &Ctx<'js>, module: Module<'js, Declared>) -> (Result<Entry, Exception<'static>>, bool) {
     let (module, promise) = match module.eval() {
         Ok(evaluating) => evaluating,
         Err(error) => return (Err(error::describe(ctx, error)), true),

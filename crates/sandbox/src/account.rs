@@ -20,6 +20,9 @@ use crate::{Console, Invocation, Usage};
 #[error("ended by the host: {0}")]
 pub(crate) struct Ended(pub(crate) Termination);
 
+/// What a line of console output counts beside its text: an endless loop of empty lines has to end too.
+const LINE_BYTES: u64 = 16;
+
 /// One execution's account.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -165,19 +168,20 @@ impl Account {
         if transcript.truncated {
             return Ok(());
         }
-        let room = self.limits.output_bytes - transcript.output_bytes;
-        let fits = (prefix.len() + line.len()) as u64 <= room;
-        let mut text = format!("{prefix}{line}");
-        if !fits {
-            truncate(&mut text, room);
-        }
-        transcript.output_bytes += text.len() as u64;
+        let room = self
+            .limits
+            .output_bytes
+            .saturating_sub(transcript.output_bytes + LINE_BYTES);
+        let whole = format!("{prefix}{line}");
+        let text = self::prefix(&whole, room);
+        let fits = text.len() == whole.len() && transcript.output_bytes + LINE_BYTES <= self.limits.output_bytes;
         if fits || !text.is_empty() {
+            transcript.output_bytes += text.len() as u64 + LINE_BYTES;
             if let Console::Stream(sender) = &transcript.console {
                 // Nobody listens any more: the run itself is about to be dropped.
-                let _ = sender.send(text.clone());
+                let _ = sender.send(text.to_owned());
             }
-            transcript.logs.push(text);
+            transcript.logs.push(text.to_owned());
         }
         if fits {
             return Ok(());
@@ -190,24 +194,24 @@ impl Account {
         }
     }
 
-    /// Takes the result.
+    /// Takes the result: JSON text.
     ///
     /// # Errors
     /// [`Ended`] where it does not fit beside the logs, and must.
-    pub(crate) fn take_result(&self, result: &mut String) -> Result<(), Ended> {
+    pub(crate) fn take_result(&self, result: &str) -> Result<String, Ended> {
         let mut transcript = self.transcript();
         let room = self.limits.output_bytes - transcript.output_bytes;
-        if result.len() as u64 > room {
-            if !self.truncate {
-                return Err(Ended(Termination::OutputLimit));
-            }
-            truncate(result, room);
-            transcript.truncated = true;
-            // What is left is no JSON any more: it is passed on as the text that it is.
-            *result = serde_json::Value::from(std::mem::take(result)).to_string();
+        if result.len() as u64 <= room {
+            transcript.output_bytes += result.len() as u64;
+            return Ok(result.to_owned());
         }
-        transcript.output_bytes += (result.len() as u64).min(room);
-        Ok(())
+        if !self.truncate {
+            return Err(Ended(Termination::OutputLimit));
+        }
+        transcript.truncated = true;
+        transcript.output_bytes = self.limits.output_bytes;
+        // What is left is no JSON any more: it is passed on as the text that it is.
+        Ok(serde_json::Value::from(prefix(result, room)).to_string())
     }
 
     /// Closes the account: logs, whether they were cut, and usage.
@@ -234,9 +238,9 @@ impl Account {
     }
 }
 
-fn truncate(text: &mut String, room: u64) {
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    text.truncate(text.floor_char_boundary(room));
+/// As much of a text as fits into `room` bytes.
+fn prefix(text: &str, room: u64) -> &str {
+    &text[..text.floor_char_boundary(usize::try_from(room).unwrap_or(usize::MAX))]
 }
 
 fn as_ns(duration: Duration) -> u64 {

@@ -87,7 +87,7 @@ mod tests {
         memory[5] = 1;
         memory[GAP_BYTES * 2 + 1] = 1;
         memory[GAP_BYTES * 7] = 1;
-        let found: Vec<_> = runs(&memory)
+        let found: Vec<_> = runs(&memory, 0)
             .iter()
             .map(|run| (run.offset as usize, run.bytes.len()))
             .collect();

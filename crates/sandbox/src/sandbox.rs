@@ -10,7 +10,7 @@ use doer_guest_protocol::{self as protocol, Evaluate};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    Answer, Error, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig, Surface,
+    Answer, Error, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig,
     account::Account,
     cache::{Cache, load_compiled},
     compiler::{CompileError, Compiler, ScriptKind, TypeScript},
@@ -86,7 +86,7 @@ impl Sandbox {
     /// # Errors
     /// Only what is the host's doing: [`Error::Full`] and worse. A guest that fails has an [`Outcome`].
     pub async fn execute(&self, program: Program, invocation: Invocation) -> Result<Outcome, Error> {
-        self.supervise(invocation, |run| run.program(program)).await
+        outcome(self.supervise(invocation, |run| run.program(program)).await)
     }
 
     /// Runs what an image holds, in a heap of its own.
@@ -94,49 +94,18 @@ impl Sandbox {
     /// # Errors
     /// As [`Sandbox::execute`].
     pub async fn execute_image(&self, image: Image, invocation: Invocation) -> Result<Outcome, Error> {
-        self.supervise(invocation, |run| run.image(image)).await
+        outcome(self.supervise(invocation, |run| run.image(image)).await)
     }
 
     /// Evaluates a program's top level and keeps its heap. Errors of the program are in the inner result.
     ///
     /// # Errors
     /// As [`Sandbox::execute`].
-    pub async fn image(
-        &self,
-        program: Program,
-        surface: Surface,
-        mut invocation: Invocation,
-    ) -> Result<Result<Image, GuestError>, Error> {
-        let account = Arc::new(Account::open(&mut invocation));
-        let source = match self.inner.translate(program).await {
-            Ok(source) => source,
-            Err(end) => return into_guest_error(end).map(Err),
-        };
-        let inner = self.inner.clone();
-        let kept = account.clone();
-        let work = async move {
-            let _slot = inner.admit().await?;
-            let _ticking = inner.ticker.tick();
-            inner
-                .javascript
-                .image(
-                    &Evaluate {
-                        program: source,
-                        surface,
-                    },
-                    &kept,
-                )
-                .await
-        };
-        match self
-            .inner
-            .background
-            .run(account, work)
-            .await
-            .unwrap_or(Err(End::Host(Error::Panicked)))
-        {
+    pub async fn image(&self, program: Program, invocation: Invocation) -> Result<Result<Image, GuestError>, Error> {
+        let (ended, account) = self.supervise(invocation, |run| run.make_image(program)).await;
+        match ended {
             Ok(image) => Ok(Ok(image)),
-            Err(end) => into_guest_error(end).map(Err),
+            Err(end) => into_guest_error(end, &account).map(Err),
         }
     }
 
@@ -151,9 +120,13 @@ impl Sandbox {
     }
 
     /// Everything that can end a run from outside: its deadline, the wait for a slot included, and its caller.
-    async fn supervise<F>(&self, mut invocation: Invocation, work: impl FnOnce(Run) -> F) -> Result<Outcome, Error>
+    async fn supervise<T, F>(
+        &self,
+        mut invocation: Invocation,
+        work: impl FnOnce(Run) -> F,
+    ) -> (Result<T, End>, Arc<Account>)
     where
-        F: Future<Output = Result<Answer, End>>,
+        F: Future<Output = Result<T, End>>,
     {
         let account = Arc::new(Account::open(&mut invocation));
         let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
@@ -162,28 +135,31 @@ impl Sandbox {
             invocation: Arc::new(invocation),
             account: account.clone(),
         };
-        let ended = if wall.is_zero() {
-            Err(End::Terminated(Termination::Timeout))
-        } else {
-            tokio::select! {
-                biased;
-                () = cancel.cancelled() => Err(End::Terminated(Termination::Cancelled)),
-                ended = work(run) => ended,
-                () = tokio::time::sleep(wall) => Err(End::Terminated(Termination::Timeout)),
-            }
+        if wall.is_zero() {
+            return (Err(End::Terminated(Termination::Timeout)), account);
+        }
+        let ended = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(End::Terminated(Termination::Cancelled)),
+            ended = work(run) => ended,
+            () = tokio::time::sleep(wall) => Err(End::Terminated(Termination::Timeout)),
         };
-        let (logs, truncated, usage) = account.close();
-        let answer = match ended {
-            Ok(answer) => Ok(answer),
-            Err(end) => Err(into_guest_error(end).map(|error| explain(error, &account))?),
-        };
-        Ok(Outcome {
-            answer,
-            logs,
-            truncated,
-            usage,
-        })
+        (ended, account)
     }
+}
+
+fn outcome((ended, account): (Result<Answer, End>, Arc<Account>)) -> Result<Outcome, Error> {
+    let (logs, truncated, usage) = account.close();
+    let answer = match ended {
+        Ok(answer) => Ok(answer),
+        Err(end) => Err(into_guest_error(end, &account)?),
+    };
+    Ok(Outcome {
+        answer,
+        logs,
+        truncated,
+        usage,
+    })
 }
 
 /// One execution on its way.
@@ -247,10 +223,22 @@ impl Run {
             .await
     }
 
+    async fn make_image(self, program: Program) -> Result<Image, End> {
+        let source = self.inner.translate(program).await?;
+        let program = Evaluate {
+            program: source,
+            surface: self.invocation.surface,
+        };
+        let (inner, account) = (self.inner.clone(), self.account.clone());
+        self.in_slot(async move { inner.javascript.image(&program, &account).await })
+            .await
+    }
+
     /// Runs `work` under a permit, on this thread for its first slice and in the background from then on.
-    async fn in_slot<F>(&self, work: F) -> Result<Answer, End>
+    async fn in_slot<T, F>(&self, work: F) -> Result<T, End>
     where
-        F: Future<Output = Result<Answer, End>> + Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T, End>> + Send + 'static,
     {
         let inner = self.inner.clone();
         let held = async move {
@@ -397,20 +385,16 @@ fn refusal(message: &str) -> End {
 }
 
 /// The guest's error that an end stands for, or ours.
-fn into_guest_error(end: End) -> Result<GuestError, Error> {
+fn into_guest_error(end: End, account: &Account) -> Result<GuestError, Error> {
     match end {
-        End::Terminated(code) => Ok(GuestError {
-            code: Some(code),
-            ..GuestError::default()
-        }),
+        End::Terminated(code) => Ok(explain(code, account)),
         End::Syntax(error) | End::Guest(error) => Ok(error),
         End::Host(error) => Err(error),
     }
 }
 
 /// Says in words which limit ended a run.
-fn explain(mut error: GuestError, account: &Account) -> GuestError {
-    let Some(code) = error.code else { return error };
+fn explain(code: Termination, account: &Account) -> GuestError {
     let limits = &account.limits;
     let (name, message) = match code {
         Termination::Timeout => (
@@ -443,9 +427,12 @@ fn explain(mut error: GuestError, account: &Account) -> GuestError {
         Termination::CallLimit => ("LimitError", format!("Limit of {} calls exceeded", limits.calls)),
         Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),
     };
-    error.name = name.to_owned();
-    error.message = message;
-    error
+    GuestError {
+        name: name.to_owned(),
+        message,
+        code: Some(code),
+        ..GuestError::default()
+    }
 }
 
 /// A place in the queue; leaving it gives it back.

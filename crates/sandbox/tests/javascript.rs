@@ -1,12 +1,14 @@
 //! JavaScript through the sandbox: every form of code, errors, limits, images.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::Duration;
 
 use common::{block_on, invocation, run, sandbox, text};
 use doer_core::fault::Termination;
-use doer_sandbox::{Program, Surface};
+use doer_sandbox::Program;
 use serde_json::json;
 
 #[test]
@@ -192,11 +194,7 @@ fn a_run_from_an_image_answers_like_the_first_one() {
                 .unwrap()
                 .answer
                 .unwrap();
-            let image = sandbox
-                .image(program, Surface::Full, invocation(json!(null)))
-                .await
-                .unwrap()
-                .unwrap();
+            let image = sandbox.image(program, invocation(json!(null))).await.unwrap().unwrap();
             for _ in 0..3 {
                 let outcome = sandbox
                     .execute_image(image.clone(), invocation(json!({"a": 1})))
@@ -213,11 +211,7 @@ fn randomness_differs_between_runs_and_is_refused_at_top_level() {
     block_on(async {
         let sandbox = sandbox().await;
         let program = text("export default () => [Math.random(), crypto.randomUUID()]");
-        let image = sandbox
-            .image(program, Surface::Full, invocation(json!(null)))
-            .await
-            .unwrap()
-            .unwrap();
+        let image = sandbox.image(program, invocation(json!(null))).await.unwrap().unwrap();
         let mut seen = std::collections::HashSet::new();
         for _ in 0..20 {
             let outcome = sandbox

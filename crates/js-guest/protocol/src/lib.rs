@@ -12,10 +12,10 @@
 //! Console output does not wait for a step: it leaves through the `log` import as it happens, so it
 //! survives whatever ends the run. Messages are [postcard](https://postcard.jamesmunns.com).
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 extern crate alloc;
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 /// A program to evaluate. Evaluating runs its top level, where there is no I/O, no randomness and a
 /// clock that stands still.
@@ -94,15 +94,16 @@ pub struct Invoke {
     pub seed: u64,
 }
 
-/// Where the guest stands when it gives control back.
+/// Where the guest stands when it gives control back. Its texts may be borrowed from the message: the host looks
+/// at their length before it copies anything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Step {
+pub enum Step<'a> {
     /// Booted, or evaluated and at rest: the heap may be kept as an image.
     Ready,
     /// The invocation has finished, `waitUntil` included.
-    Done(Answer),
+    Done(#[serde(borrow)] Answer<'a>),
     /// The code threw, or could not be evaluated.
-    Failed(Exception),
+    Failed(#[serde(borrow)] Exception<'a>),
     /// Nothing to do until then.
     Waiting {
         /// Microseconds until a timer is due.
@@ -112,9 +113,10 @@ pub enum Step {
 
 /// What an invocation returned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// JSON text.
-    pub result: String,
+    #[serde(borrow)]
+    pub result: Cow<'a, str>,
     /// Where the result was the body of a `Response`.
     pub response: Option<ResponseHead>,
 }
@@ -130,13 +132,16 @@ pub struct ResponseHead {
 
 /// Something that was thrown.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Exception {
+pub struct Exception<'a> {
     /// The error's `name`; `Error` where something else was thrown.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
     /// The error's `message`, or the thrown value as a string.
-    pub message: String,
-    /// Frames in the user's own lines and columns.
-    pub stack: Option<String>,
+    #[serde(borrow)]
+    pub message: Cow<'a, str>,
+    /// Frames in the user's own lines and columns; empty where there are none.
+    #[serde(borrow)]
+    pub stack: Cow<'a, str>,
     /// Line, counted from 1.
     pub line: Option<u32>,
     /// Column, counted from 1.
@@ -198,7 +203,7 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Malformed`] where the bytes are not that message, or more than it.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
     match postcard::take_from_bytes(bytes) {
         Ok((message, [])) => Ok(message),
         Ok((_, rest)) => Err(Malformed(alloc::format!("{} bytes too many", rest.len()))),

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod residue;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use doer_guest_protocol::{Evaluate, Exception, Invoke, Level, Step, decode, encode};
+use doer_guest_protocol::{self as protocol, Evaluate, Exception, Invoke, Level, Step, decode, encode};
 use serde_json::value::RawValue;
 use wasmtime::{Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
 
@@ -16,6 +16,11 @@ use crate::{
     image, linked,
     store::{self, End, GuestClock, State},
 };
+
+/// What is passed on of an error's name.
+const MAX_NAME_BYTES: usize = 256;
+/// What is passed on of an error's message, and of its stack.
+const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
 /// The JavaScript engine, compiled, and the image of its heap after boot.
 pub(crate) struct JavaScript {
@@ -129,11 +134,11 @@ impl JavaScript {
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
         let boot: TypedFunc<(), u64> = guest.function(self.exports.boot).map_err(broken)?;
         let answer = boot.call_async(&mut guest.store, ()).await.map_err(failed)?;
-        match guest.read(answer).map_err(broken)? {
-            Step::Ready => guest
+        match guest.step(Ok(answer)).map_err(broken)? {
+            Next::Ready => guest
                 .snapshot(&self.exports.stack_pointer, self.max_pages)
                 .map_err(broken),
-            step => Err(Error::Protocol(format!("the guest does not boot: {step:?}"))),
+            next => Err(broken(next.unexpected())),
         }
     }
 
@@ -226,14 +231,12 @@ impl Guest {
         let account = self.store.data().account.clone();
         account.startup_begins();
         self.store.data_mut().clock = GuestClock::freeze();
-        let step = self.call(javascript.exports.evaluate, encode(program)).await?;
+        let next = self.call(javascript.exports.evaluate, encode(program)).await?;
         self.store.data_mut().clock = GuestClock::Running;
         account.startup_ends();
-        match step {
-            Step::Ready => Ok(()),
-            Step::Failed(exception) if exception.syntax => Err(End::Syntax(guest_error(exception))),
-            Step::Failed(exception) => Err(End::Guest(guest_error(exception))),
-            step => Err(unexpected(&step)),
+        match next {
+            Next::Ready => Ok(()),
+            other => Err(other.unexpected()),
         }
     }
 
@@ -245,36 +248,21 @@ impl Guest {
             context: invocation.context.get().to_owned(),
             seed: u64::from_le_bytes(seed),
         };
-        let mut step = self.call(javascript.exports.invoke, encode(&message)).await?;
+        let mut next = self.call(javascript.exports.invoke, encode(&message)).await?;
         loop {
-            match step {
-                Step::Done(answer) => return self.answer(answer),
-                Step::Failed(exception) => return Err(End::Guest(guest_error(exception))),
+            match next {
+                Next::Done(answer) => return Ok(answer),
                 // No frame of the guest is on a stack while it waits: dropping us now is a clean end.
-                Step::Waiting { wake_after_us } => {
-                    tokio::time::sleep(std::time::Duration::from_micros(wake_after_us)).await;
-                }
-                Step::Ready => return Err(unexpected(&Step::Ready)),
+                Next::Waiting(pause) => tokio::time::sleep(pause).await,
+                Next::Ready => return Err(next.unexpected()),
             }
             let resume: TypedFunc<(), u64> = self.function(javascript.exports.resume)?;
             let answer = resume.call_async(&mut self.store, ()).await;
-            step = self.step(answer)?;
+            next = self.step(answer)?;
         }
     }
 
-    fn answer(&mut self, answer: doer_guest_protocol::Answer) -> Result<Answer, End> {
-        let mut result = answer.result;
-        self.store.data().account.take_result(&mut result)?;
-        // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
-        let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
-        let response = answer.response.map(|head| ResponseHead {
-            status: head.status,
-            headers: head.headers,
-        });
-        Ok(Answer { result, response })
-    }
-
-    async fn call(&mut self, export: ModuleExport, message: Vec<u8>) -> Result<Step, End> {
+    async fn call(&mut self, export: ModuleExport, message: Vec<u8>) -> Result<Next, End> {
         let function: TypedFunc<u32, u64> = self.function(export)?;
         let length = u32::try_from(message.len()).map_err(|error| Error::Protocol(error.to_string()))?;
         self.store.data_mut().message = message;
@@ -282,19 +270,34 @@ impl Guest {
         self.step(answer)
     }
 
-    fn step(&mut self, answer: wasmtime::Result<u64>) -> Result<Step, End> {
+    /// What a call of the guest gave. Its texts still lie in the guest's memory: nothing is copied before the
+    /// account has agreed to its size.
+    fn step(&mut self, answer: wasmtime::Result<u64>) -> Result<Next, End> {
         store::note_fuel(&mut self.store);
         let answer = answer.map_err(|error| End::from_wasmtime(error, "running a guest"))?;
-        self.read(answer)
-    }
-
-    fn read(&self, answer: u64) -> Result<Step, End> {
         let (start, length) = ((answer >> 32) as usize, (answer & 0xFFFF_FFFF) as usize);
         let bytes = start
             .checked_add(length)
-            .and_then(|end| self.memory.data(&self.store).get(start..end));
-        let bytes = bytes.ok_or_else(|| Error::Protocol("an answer lies outside of memory".into()))?;
-        Ok(decode(bytes).map_err(|error| Error::Protocol(error.to_string()))?)
+            .and_then(|end| self.memory.data(&self.store).get(start..end))
+            .ok_or_else(|| Error::Protocol("an answer lies outside of memory".into()))?;
+        match decode(bytes).map_err(|error| Error::Protocol(error.to_string()))? {
+            Step::Ready => Ok(Next::Ready),
+            Step::Waiting { wake_after_us } => Ok(Next::Waiting(Duration::from_micros(wake_after_us))),
+            Step::Done(answer) => Ok(Next::Done(self.answer(answer)?)),
+            Step::Failed(exception) if exception.syntax => Err(End::Syntax(guest_error(&exception))),
+            Step::Failed(exception) => Err(End::Guest(guest_error(&exception))),
+        }
+    }
+
+    fn answer(&self, answer: protocol::Answer<'_>) -> Result<Answer, End> {
+        let result = self.store.data().account.take_result(&answer.result)?;
+        // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
+        let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
+        let response = answer.response.map(|head| ResponseHead {
+            status: head.status,
+            headers: head.headers,
+        });
+        Ok(Answer { result, response })
     }
 
     fn function<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
@@ -338,19 +341,37 @@ impl Guest {
     }
 }
 
-fn guest_error(exception: Exception) -> GuestError {
+/// Where a guest stands after a call.
+#[derive(Debug)]
+enum Next {
+    Ready,
+    Waiting(Duration),
+    Done(Answer),
+}
+
+impl Next {
+    fn unexpected(&self) -> End {
+        End::Host(Error::Protocol(format!("unexpected step: {self:?}")))
+    }
+}
+
+/// An error's texts are the guest's to choose, and count towards no limit: they are cut.
+fn guest_error(exception: &Exception<'_>) -> GuestError {
     GuestError {
-        name: exception.name,
-        message: exception.message,
-        stack: exception.stack,
+        name: cut(&exception.name, MAX_NAME_BYTES),
+        message: cut(&exception.message, MAX_MESSAGE_BYTES),
+        stack: (!exception.stack.is_empty()).then(|| cut(&exception.stack, MAX_MESSAGE_BYTES)),
         line: exception.line,
         column: exception.column,
         code: None,
     }
 }
 
-fn unexpected(step: &Step) -> End {
-    End::Host(Error::Protocol(format!("unexpected step: {step:?}")))
+fn cut(text: &str, max_bytes: usize) -> String {
+    if text.len() <= max_bytes {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(max_bytes)])
 }
 
 /// The guest's six imports.

@@ -109,7 +109,7 @@ impl Drop for Running {
 /// What a command wrote, as JSON: its value where it is JSON, its text where it is text, nothing as `null`. Too much
 /// of it is text, whatever it began as; whether it is cut or the end of the run, the account decides.
 fn answer(account: &Account, written: Vec<u8>, overflowed: bool) -> Result<Answer, End> {
-    let mut result = match String::from_utf8(written) {
+    let result = match String::from_utf8(written) {
         Ok(text) if text.is_empty() => "null".to_owned(),
         Ok(text) if overflowed => Value::from(text).to_string(),
         Ok(text) => match serde_json::from_str::<&RawValue>(&text) {
@@ -118,8 +118,8 @@ fn answer(account: &Account, written: Vec<u8>, overflowed: bool) -> Result<Answe
         },
         Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary.as_bytes()) }).to_string(),
     };
-    account.take_result(&mut result)?;
-    let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
+    let result =
+        RawValue::from_string(account.take_result(&result)?).map_err(|error| Error::Protocol(error.to_string()))?;
     Ok(Answer { result, response: None })
 }
 
