@@ -255,7 +255,8 @@ fn is_identifier(key: &str) -> bool {
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
 }
 
-/// A JSON string from WTF-8; lone surrogates are escaped, as well-formed `JSON.stringify` does.
+/// A JSON string from WTF-8. A lone surrogate becomes U+FFFD: escaped, as `JSON.stringify` leaves it, it is JSON that
+/// strict readers refuse (RFC 8259, section 8.2), and the whole answer with it.
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     let mut rest = text;
@@ -267,9 +268,8 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
             (b'\r', _) => out.extend_from_slice(b"\\r"),
             (b'\t', _) => out.extend_from_slice(b"\\t"),
             (control @ 0..=0x1F, _) => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
-            (0xED, [second @ 0xA0..=0xBF, third, after @ ..]) => {
-                let unit = 0xD000 | (u32::from(second & 0x3F) << 6) | u32::from(third & 0x3F);
-                out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            (0xED, [0xA0..=0xBF, _, after @ ..]) => {
+                out.extend_from_slice("\u{FFFD}".as_bytes());
                 rest = after;
                 continue;
             }
