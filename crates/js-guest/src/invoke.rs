@@ -222,7 +222,10 @@ fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
         }));
     }
     match json::stringify(ctx, &value) {
-        Ok(result) => Ok(Step::Done(Answer { result: result.into(), response: None })),
+        Ok(result) => Ok(Step::Done(Answer {
+            result: result.into(),
+            response: None,
+        })),
         Err(Unserializable::Value(message)) => Ok(Step::Failed(Exception {
             name: "SerializationError".into(),
             message: message.into(),
