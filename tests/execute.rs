@@ -49,7 +49,10 @@ async fn run(cases: &str, skipped: &[(&str, &str)]) {
             cases.iter().any(|case| case["name"] == *name),
             "no case is called {name:?}"
         );
-        #[expect(clippy::explicit_write, reason = "the test harness keeps what a macro prints to itself")]
+        #[expect(
+            clippy::explicit_write,
+            reason = "the test harness keeps what a macro prints to itself"
+        )]
         writeln!(stderr(), "skipped: {name}: {why}").unwrap();
     }
     let mut wrong = Vec::new();
