@@ -12,41 +12,18 @@ fn snippet() -> serde_json::Value {
 }
 
 async fn execute_with(client: &Client, name: &str, value: &str) -> Answer {
-    let request = client
-        .request(Caller::Anonymous, Method::POST, "/execute")
-        .header(name, value)
-        .json(&snippet());
+    let request = client.request(Caller::Anonymous, Method::POST, "/execute").header(name, value).json(&snippet());
     Answer::read(request.send().await.unwrap()).await
 }
 
 #[tokio::test]
 async fn each_caller_has_a_namespace() {
     let server = Server::start(Setup::production()).await;
-    server
-        .client
-        .post(Caller::Admin, "/execute", &snippet())
-        .await
-        .assert_result("*");
-    server
-        .client
-        .post(Caller::Tenant, "/execute", &snippet())
-        .await
-        .assert_result("tenant:test-tenant");
-    server
-        .client
-        .post(Caller::OtherTenant, "/execute", &snippet())
-        .await
-        .assert_result("tenant:other-tenant");
-    server
-        .client
-        .post(Caller::User, "/execute", &snippet())
-        .await
-        .assert_refused(403, "forbidden");
-    server
-        .client
-        .post(Caller::Anonymous, "/execute", &snippet())
-        .await
-        .assert_refused(403, "forbidden");
+    server.client.post(Caller::Admin, "/execute", &snippet()).await.assert_result("*");
+    server.client.post(Caller::Tenant, "/execute", &snippet()).await.assert_result("tenant:test-tenant");
+    server.client.post(Caller::OtherTenant, "/execute", &snippet()).await.assert_result("tenant:other-tenant");
+    server.client.post(Caller::User, "/execute", &snippet()).await.assert_refused(403, "forbidden");
+    server.client.post(Caller::Anonymous, "/execute", &snippet()).await.assert_refused(403, "forbidden");
 }
 
 #[tokio::test]
@@ -54,10 +31,7 @@ async fn credentials_that_do_not_verify_are_refused_everywhere() {
     let server = Server::start(Setup::dev()).await;
     for (name, value) in [
         ("authorization", "Bearer wrong"),
-        (
-            "authorization",
-            "Bearer sk_live_0000000000000000000000000000000000000000000",
-        ),
+        ("authorization", "Bearer sk_live_0000000000000000000000000000000000000000000"),
         ("authorization", "Bearer "),
         ("authorization", "Basic YTpi"),
         ("x-api-key", "wrong"),
@@ -65,13 +39,7 @@ async fn credentials_that_do_not_verify_are_refused_everywhere() {
     ] {
         let answer = execute_with(&server.client, name, value).await;
         answer.assert_refused(401, "unauthenticated");
-        let root = server
-            .client
-            .request(Caller::Anonymous, Method::GET, "/")
-            .header(name, value)
-            .send()
-            .await
-            .unwrap();
+        let root = server.client.request(Caller::Anonymous, Method::GET, "/").header(name, value).send().await.unwrap();
         assert_eq!(root.status(), 401, "{name}: {value}");
     }
 }
@@ -79,16 +47,9 @@ async fn credentials_that_do_not_verify_are_refused_everywhere() {
 #[tokio::test]
 async fn a_key_is_taken_from_either_header() {
     let server = Server::start(Setup::production()).await;
-    let key = create_token(
-        &server.data,
-        &["--role", "tenant", "--tenant", "acme", "--permission", "execute"],
-    );
-    execute_with(&server.client, "authorization", &format!("Bearer {key}"))
-        .await
-        .assert_result("tenant:acme");
-    execute_with(&server.client, "x-api-key", &key)
-        .await
-        .assert_result("tenant:acme");
+    let key = create_token(&server.data, &["--role", "tenant", "--tenant", "acme", "--permission", "execute"]);
+    execute_with(&server.client, "authorization", &format!("Bearer {key}")).await.assert_result("tenant:acme");
+    execute_with(&server.client, "x-api-key", &key).await.assert_result("tenant:acme");
 }
 
 #[tokio::test]
@@ -97,24 +58,15 @@ async fn a_changed_key_is_another_key() {
     let key = create_token(&server.data, &["--role", "admin", "--permission", "*"]);
     let last = if key.ends_with('a') { 'b' } else { 'a' };
     let changed = format!("{}{last}", &key[..key.len() - 1]);
-    execute_with(&server.client, "x-api-key", &changed)
-        .await
-        .assert_refused(401, "unauthenticated");
-    execute_with(&server.client, "x-api-key", &format!("{key}a"))
-        .await
-        .assert_refused(401, "unauthenticated");
+    execute_with(&server.client, "x-api-key", &changed).await.assert_refused(401, "unauthenticated");
+    execute_with(&server.client, "x-api-key", &format!("{key}a")).await.assert_refused(401, "unauthenticated");
 }
 
 #[tokio::test]
 async fn a_key_without_the_permission_executes_nothing() {
     let server = Server::start(Setup::production()).await;
-    let key = create_token(
-        &server.data,
-        &["--role", "tenant", "--tenant", "acme", "--permission", "workers:read"],
-    );
-    execute_with(&server.client, "x-api-key", &key)
-        .await
-        .assert_refused(403, "forbidden");
+    let key = create_token(&server.data, &["--role", "tenant", "--tenant", "acme", "--permission", "workers:read"]);
+    execute_with(&server.client, "x-api-key", &key).await.assert_refused(403, "forbidden");
 }
 
 #[tokio::test]
@@ -123,9 +75,7 @@ async fn anonymous_callers_run_code_where_the_configuration_says_so() {
     let answer = server.client.post(Caller::Anonymous, "/execute", &snippet()).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert!(
-        answer.json["result"]
-            .as_str()
-            .is_some_and(|namespace| namespace.starts_with("session:req_")),
+        answer.json["result"].as_str().is_some_and(|namespace| namespace.starts_with("session:req_")),
         "{}",
         answer.text
     );
@@ -156,28 +106,17 @@ async fn tiers_bound_timeout_and_bindings() {
         assert_eq!(answer.at("/error/message"), message);
     }
     let body = json!({ "code": "return 1", "timeout": 30_000 });
-    server
-        .client
-        .post(Caller::Tenant, "/execute", &body)
-        .await
-        .assert_result(1);
+    server.client.post(Caller::Tenant, "/execute", &body).await.assert_result(1);
 }
 
 #[tokio::test]
 async fn the_first_start_leaves_an_admin_key_in_a_file() {
-    let server = Server::start(Setup {
-        data: DataDir::empty(),
-        ..Setup::production()
-    })
-    .await;
+    let server = Server::start(Setup { data: DataDir::empty(), ..Setup::production() }).await;
     let file = server.data.path().join("admin.key");
     let key = fs::read_to_string(&file).unwrap();
     let key = key.trim();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(
-        server.log().contains("admin.key"),
-        "the log does not say where the key is"
-    );
+    assert!(server.log().contains("admin.key"), "the log does not say where the key is");
     assert!(!server.log().contains(key), "the log has the key itself");
     execute_with(&server.client, "x-api-key", key).await.assert_result("*");
 }
@@ -201,17 +140,9 @@ fn keys_are_not_stored() {
 }
 
 fn create_token(data: &DataDir, arguments: &[&str]) -> String {
-    let out = doer()
-        .args(["token", "create"])
-        .args(arguments)
-        .env("DOER__DATA__DIR", data.path())
-        .output()
-        .unwrap();
+    let out = doer().args(["token", "create"]).args(arguments).env("DOER__DATA__DIR", data.path()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let key = String::from_utf8(out.stdout).unwrap().trim().to_owned();
-    assert!(
-        key.starts_with("sk_live_") && !key.contains(char::is_whitespace),
-        "{key}"
-    );
+    assert!(key.starts_with("sk_live_") && !key.contains(char::is_whitespace), "{key}");
     key
 }

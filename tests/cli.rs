@@ -2,20 +2,14 @@
 
 use std::{fs, process::Output};
 
-use crate::support::{DataDir, doer};
+use crate::support::{DataDir, Server, Setup, doer};
 
 /// `doer run` of a file with this name and text.
 fn run(name: &str, code: &str, arguments: &[&str]) -> Output {
     let data = DataDir::warm();
     let file = data.path().join(name);
     fs::write(&file, code).unwrap();
-    doer()
-        .arg("run")
-        .arg(&file)
-        .args(arguments)
-        .env("DOER__DATA__DIR", data.path())
-        .output()
-        .unwrap()
+    doer().arg("run").arg(&file).args(arguments).env("DOER__DATA__DIR", data.path()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -24,27 +18,17 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn the_result_goes_to_stdout_and_logs_to_stderr() {
-    let out = run(
-        "a.js",
-        "console.log('note'); console.warn('careful'); return [1, 'x']",
-        &[],
-    );
+    let out = run("a.js", "console.log('note'); console.warn('careful'); return [1, 'x']", &[]);
     assert!(out.status.success(), "{}", text(&out.stderr));
     let result: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(result, serde_json::json!([1, "x"]));
     let logs = text(&out.stderr);
-    assert!(
-        logs.lines().any(|line| line == "note") && logs.lines().any(|line| line == "[warn] careful"),
-        "{logs}"
-    );
+    assert!(logs.lines().any(|line| line == "note") && logs.lines().any(|line| line == "[warn] careful"), "{logs}");
 }
 
 #[test]
 fn input_is_json() {
-    assert_eq!(
-        text(&run("a.js", "(input) => input.a + 1", &["--input", r#"{"a":41}"#]).stdout),
-        "42\n"
-    );
+    assert_eq!(text(&run("a.js", "(input) => input.a + 1", &["--input", r#"{"a":41}"#]).stdout), "42\n");
     let out = run("a.js", "return 1", &["--input", "{"]);
     assert!(!out.status.success() && out.stdout.is_empty());
     assert!(text(&out.stderr).contains("--input"), "{}", text(&out.stderr));
@@ -83,12 +67,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn tokens_are_for_roles_that_exist() {
     let data = DataDir::warm();
     let create = |arguments: &[&str]| {
-        doer()
-            .args(["token", "create"])
-            .args(arguments)
-            .env("DOER__DATA__DIR", data.path())
-            .output()
-            .unwrap()
+        doer().args(["token", "create"]).args(arguments).env("DOER__DATA__DIR", data.path()).output().unwrap()
     };
     assert!(!create(&["--role", "emperor"]).status.success());
 }
@@ -97,13 +76,25 @@ fn tokens_are_for_roles_that_exist() {
 fn help_names_every_command() {
     let help = text(&doer().arg("--help").output().unwrap().stdout);
     for command in ["serve", "run", "config", "token"] {
-        assert!(
-            help.lines().any(|line| line.trim_start().starts_with(command)),
-            "{command}:\n{help}"
-        );
+        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}:\n{help}");
     }
     assert_eq!(
         text(&doer().arg("--version").output().unwrap().stdout),
         format!("doer {}\n", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[tokio::test]
+async fn health_tells_whether_the_server_takes_work() {
+    let ask = |port: u16| {
+        let out = doer().arg("health").env("DOER__SERVER__LISTEN", format!("127.0.0.1:{port}")).output().unwrap();
+        (out.status.code(), text(&out.stderr))
+    };
+    let mut server = Server::start(Setup::dev()).await;
+    assert_eq!(ask(server.port), (Some(0), String::new()));
+    server.terminate();
+    server.exit_code().await;
+    let (code, reason) = ask(server.port);
+    assert_eq!(code, Some(1), "{reason}");
+    assert!(reason.contains("refused"), "{reason}");
 }

@@ -8,12 +8,7 @@ use crate::support::{DataDir, Server, Setup, doer};
 fn config(file: &str, environment: &[(&str, &str)]) -> Output {
     let directory = DataDir::empty();
     fs::write(directory.path().join("doer.toml"), file).unwrap();
-    doer()
-        .arg("config")
-        .current_dir(directory.path())
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
+    doer().arg("config").current_dir(directory.path()).envs(environment.iter().copied()).output().unwrap()
 }
 
 fn effective(file: &str, environment: &[(&str, &str)]) -> toml::Table {
@@ -31,13 +26,7 @@ fn without_anything_the_defaults_hold() {
 #[test]
 fn a_file_is_laid_over_the_defaults_and_the_environment_over_both() {
     let file = "[server]\nlisten = '127.0.0.1:1111'\n[admin]\nlisten = '127.0.0.1:2222'\n";
-    let table = effective(
-        file,
-        &[
-            ("DOER__SERVER__LISTEN", "127.0.0.1:3333"),
-            ("DOER__LIMITS__TENANT__FUEL", "7"),
-        ],
-    );
+    let table = effective(file, &[("DOER__SERVER__LISTEN", "127.0.0.1:3333"), ("DOER__LIMITS__TENANT__FUEL", "7")]);
     assert_eq!(table["server"]["listen"].as_str(), Some("127.0.0.1:3333"));
     assert_eq!(table["admin"]["listen"].as_str(), Some("127.0.0.1:2222"));
     assert_eq!(table["limits"]["tenant"]["fuel"].as_integer(), Some(7));
@@ -68,10 +57,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 
 #[test]
 fn a_file_that_is_named_must_exist() {
-    let out = doer()
-        .args(["config", "--config", "/nowhere/doer.toml"])
-        .output()
-        .unwrap();
+    let out = doer().args(["config", "--config", "/nowhere/doer.toml"]).output().unwrap();
     assert!(!out.status.success());
     assert!(String::from_utf8_lossy(&out.stderr).contains("/nowhere/doer.toml"));
 }
@@ -80,17 +66,10 @@ fn a_file_that_is_named_must_exist() {
 fn a_server_does_not_start_on_a_wrong_configuration() {
     let directory = DataDir::empty();
     fs::write(directory.path().join("doer.toml"), "[server]\nport = 80\n").unwrap();
-    let out = doer()
-        .args(["serve", "--dev"])
-        .current_dir(directory.path())
-        .output()
-        .unwrap();
+    let out = doer().args(["serve", "--dev"]).current_dir(directory.path()).output().unwrap();
     assert!(!out.status.success());
     assert!(String::from_utf8_lossy(&out.stderr).contains("server.port"));
-    assert!(
-        !directory.path().join("data").exists(),
-        "it touched the disk before it knew its configuration"
-    );
+    assert!(!directory.path().join("data").exists(), "it touched the disk before it knew its configuration");
 }
 
 #[test]
@@ -110,14 +89,6 @@ async fn a_tenants_own_limits_hold() {
     use crate::support::Caller;
     let server = Server::start(Setup::dev().config("[tenants.test-tenant]\nfuel = 1\n")).await;
     let body = serde_json::json!({ "code": "return 1" });
-    server
-        .client
-        .post(Caller::Tenant, "/execute", &body)
-        .await
-        .assert_ended_by("fuel_exhausted");
-    server
-        .client
-        .post(Caller::OtherTenant, "/execute", &body)
-        .await
-        .assert_result(1);
+    server.client.post(Caller::Tenant, "/execute", &body).await.assert_ended_by("fuel_exhausted");
+    server.client.post(Caller::OtherTenant, "/execute", &body).await.assert_result(1);
 }

@@ -45,35 +45,17 @@ async fn run(cases: &str, skipped: &[(&str, &str)]) {
     let server = Server::dev().await;
     let cases: Vec<Value> = cases.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (name, why) in skipped {
-        assert!(
-            cases.iter().any(|case| case["name"] == *name),
-            "no case is called {name:?}"
-        );
-        #[expect(
-            clippy::explicit_write,
-            reason = "the test harness keeps what a macro prints to itself"
-        )]
+        assert!(cases.iter().any(|case| case["name"] == *name), "no case is called {name:?}");
+        #[expect(clippy::explicit_write, reason = "the test harness keeps what a macro prints to itself")]
         writeln!(stderr(), "skipped: {name}: {why}").unwrap();
     }
     let mut wrong = Vec::new();
-    for case in cases
-        .iter()
-        .filter(|case| !skipped.iter().any(|(name, _)| case["name"] == *name))
-    {
+    for case in cases.iter().filter(|case| !skipped.iter().any(|(name, _)| case["name"] == *name)) {
         let caller = caller_of(case);
-        let answer = server
-            .client
-            .post(caller, case["path"].as_str().unwrap(), &case["body"])
-            .await;
+        let answer = server.client.post(caller, case["path"].as_str().unwrap(), &case["body"]).await;
         wrong.extend(differences(case, &answer).map(|difference| format!("{}: {difference}", case["name"])));
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cases:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
 fn caller_of(case: &Value) -> Caller {
@@ -107,9 +89,7 @@ fn holds(check: &Value, answer: &Answer) -> bool {
     };
     match check["op"].as_str().unwrap() {
         "equals" => found == wanted,
-        "contains" => found
-            .as_str()
-            .is_some_and(|text| text.contains(wanted.as_str().unwrap())),
+        "contains" => found.as_str().is_some_and(|text| text.contains(wanted.as_str().unwrap())),
         "type" => type_of(found) == wanted.as_str().unwrap(),
         "lt" => found.as_f64().is_some_and(|number| number < wanted.as_f64().unwrap()),
         "gte" => found.as_f64().is_some_and(|number| number >= wanted.as_f64().unwrap()),

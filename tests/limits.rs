@@ -21,11 +21,7 @@ async fn ends(server: &Server, code: &str, body: Value) -> Answer {
     answer.assert_ended_by(code);
     assert_eq!(answer.json["logs"], json!(["before"]), "{}", answer.text);
     assert_eq!(answer.json["result"], Value::Null, "{}", answer.text);
-    server
-        .client
-        .run("return [typeof globalThis.mark, 1 + 1]")
-        .await
-        .assert_result(json!(["undefined", 2]));
+    server.client.run("return [typeof globalThis.mark, 1 + 1]").await.assert_result(json!(["undefined", 2]));
     answer
 }
 
@@ -67,12 +63,7 @@ async fn wall_clock_in_callbacks() {
         "throw { get message() { for (;;) {} } }",
         "ctx.waitUntil(new Promise(r => setTimeout(r, 60000))); return 1",
     ] {
-        ends(
-            &server,
-            "timeout",
-            json!({ "code": format!("console.log('before'); {act}"), "timeout": 150 }),
-        )
-        .await;
+        ends(&server, "timeout", json!({ "code": format!("console.log('before'); {act}"), "timeout": 150 })).await;
     }
 }
 
@@ -80,11 +71,7 @@ async fn wall_clock_in_callbacks() {
 async fn cpu_time() {
     let server = Server::dev().await;
     let body = json!({ "code": endless(""), "timeout": 20_000, "limits": { "cpuMs": 50 } });
-    let cpu = ends(&server, "cpu_limit", body)
-        .await
-        .at("/usage/cpuMs")
-        .as_f64()
-        .unwrap();
+    let cpu = ends(&server, "cpu_limit", body).await.at("/usage/cpuMs").as_f64().unwrap();
     assert!((50.0..1_000.0).contains(&cpu), "{cpu} ms");
 }
 
@@ -92,20 +79,13 @@ async fn cpu_time() {
 async fn waiting_costs_no_cpu_time() {
     let server = Server::dev().await;
     let code = "await new Promise(r => setTimeout(r, 300)); return 1";
-    server
-        .client
-        .execute(&json!({ "code": code, "limits": { "cpuMs": 100 } }))
-        .await
-        .assert_result(1);
+    server.client.execute(&json!({ "code": code, "limits": { "cpuMs": 100 } })).await.assert_result(1);
 }
 
 #[tokio::test]
 async fn cpu_time_of_the_top_level() {
     let server = Server::dev().await;
-    for code in [
-        "for (;;) {} export default () => 1",
-        "while (true) await null; export default () => 1",
-    ] {
+    for code in ["for (;;) {} export default () => 1", "while (true) await null; export default () => 1"] {
         let answer = server.client.execute(&json!({ "code": code, "timeout": 20_000 })).await;
         answer.assert_ended_by("startup_limit");
     }
@@ -115,11 +95,7 @@ async fn cpu_time_of_the_top_level() {
 async fn fuel() {
     let server = Server::dev().await;
     let body = json!({ "code": endless(""), "timeout": 20_000, "limits": { "fuel": 100_000_000 } });
-    let fuel = ends(&server, "fuel_exhausted", body)
-        .await
-        .at("/usage/fuel")
-        .as_u64()
-        .unwrap();
+    let fuel = ends(&server, "fuel_exhausted", body).await.at("/usage/fuel").as_u64().unwrap();
     assert!((99_000_000..=100_000_000).contains(&fuel), "{fuel}");
 }
 
@@ -127,10 +103,7 @@ async fn fuel() {
 async fn no_fuel_runs_nothing() {
     let server = Server::dev().await;
     for fuel in [0, 1] {
-        let answer = server
-            .client
-            .execute(&json!({ "code": "return 1", "limits": { "fuel": fuel } }))
-            .await;
+        let answer = server.client.execute(&json!({ "code": "return 1", "limits": { "fuel": fuel } })).await;
         answer.assert_ended_by("fuel_exhausted");
     }
 }

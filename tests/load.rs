@@ -57,13 +57,7 @@ async fn one_more_than_run_and_wait_is_refused() {
         .collect();
     for id in 0..CONCURRENCY + 2 {
         crate::support::eventually("all are known", async || {
-            (server
-                .client
-                .get(Caller::Admin, &format!("/executions/{id}"))
-                .await
-                .status
-                == 200)
-                .then_some(())
+            (server.client.get(Caller::Admin, &format!("/executions/{id}")).await.status == 200).then_some(())
         })
         .await;
     }
@@ -75,11 +69,7 @@ async fn one_more_than_run_and_wait_is_refused() {
     })
     .await;
     refused.assert_refused(503, "overloaded");
-    assert!(
-        refused.header("retry-after").parse::<u32>().is_ok(),
-        "{:?}",
-        refused.headers
-    );
+    assert!(refused.header("retry-after").parse::<u32>().is_ok(), "{:?}", refused.headers);
     for id in 0..CONCURRENCY + 2 {
         server.client.delete(Caller::Admin, &format!("/executions/{id}")).await;
     }
@@ -99,10 +89,7 @@ async fn a_busy_guest_does_not_hold_up_the_others() {
         })
         .collect();
     for _ in 0..20 {
-        let answer = server
-            .client
-            .execute(&json!({ "code": "return 1", "timeout": 2000 }))
-            .await;
+        let answer = server.client.execute(&json!({ "code": "return 1", "timeout": 2000 })).await;
         answer.assert_result(1);
         assert_eq!(server.client.get(Caller::Anonymous, "/livez").await.status, 200);
     }

@@ -12,10 +12,7 @@ async fn busy(deadline: &str, milliseconds: u32) -> (Server, tokio::task::JoinHa
     let server = Server::start(Setup::dev().config(&format!("[server]\nshutdown_deadline = \"{deadline}\"\n"))).await;
     let code = format!("console.log('before'); await new Promise(r => setTimeout(r, {milliseconds})); return 'slept'");
     let body = json!({ "code": code, "executionId": "busy", "timeout": 60_000 });
-    let request = server
-        .client
-        .request(Caller::Admin, Method::POST, "/execute")
-        .json(&body);
+    let request = server.client.request(Caller::Admin, Method::POST, "/execute").json(&body);
     let answer = tokio::spawn(async move { Answer::read(request.send().await.unwrap()).await });
     eventually("it runs", async || {
         (server.client.get(Caller::Admin, "/executions/busy").await.json["state"] == "running").then_some(())
@@ -49,21 +46,13 @@ async fn while_draining_nothing_new_is_taken() {
     server.terminate();
     // Until the signal has been seen it still answers; after that it is either draining or deaf.
     eventually("it takes nothing new", async || {
-        match server
-            .client
-            .request(Caller::Admin, Method::GET, "/readyz")
-            .send()
-            .await
-        {
+        match server.client.request(Caller::Admin, Method::GET, "/readyz").send().await {
             Ok(response) => (response.status() == 503).then_some(()),
             Err(_) => Some(()),
         }
     })
     .await;
-    let request = server
-        .client
-        .request(Caller::Admin, Method::POST, "/execute")
-        .json(&json!({ "code": "return 1" }));
+    let request = server.client.request(Caller::Admin, Method::POST, "/execute").json(&json!({ "code": "return 1" }));
     if let Ok(response) = request.send().await {
         Answer::read(response).await.assert_refused(503, "service_unavailable");
     }
@@ -75,10 +64,5 @@ async fn while_draining_nothing_new_is_taken() {
 async fn an_idle_server_ends_at_once() {
     let mut server = Server::start(Setup::dev()).await;
     server.terminate();
-    assert_eq!(
-        within(Duration::from_secs(5), "its end", server.exit_code()).await,
-        Some(0),
-        "{}",
-        server.log()
-    );
+    assert_eq!(within(Duration::from_secs(5), "its end", server.exit_code()).await, Some(0), "{}", server.log());
 }

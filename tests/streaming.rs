@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Caller, Event, Events, Server};
 
 async fn stream(server: &Server, body: &Value) -> Events {
-    let request = server
-        .client
-        .request(Caller::Admin, Method::POST, "/execute")
-        .header("accept", "text/event-stream");
+    let request = server.client.request(Caller::Admin, Method::POST, "/execute").header("accept", "text/event-stream");
     Events::of(request.json(body).send().await.unwrap())
 }
 
@@ -17,17 +14,11 @@ async fn stream(server: &Server, body: &Value) -> Events {
 async fn start_logs_result() {
     let server = Server::dev().await;
     let code = "console.log('one'); await null; console.warn('two', { three: 3 }); return 4";
-    let events = stream(&server, &json!({ "code": code, "executionId": "streamed" }))
-        .await
-        .rest()
-        .await;
+    let events = stream(&server, &json!({ "code": code, "executionId": "streamed" })).await.rest().await;
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names, ["start", "log", "log", "result"], "{events:?}");
     assert_eq!(events[0].data["executionId"], "streamed");
-    assert_eq!(
-        (&events[1].data, &events[2].data),
-        (&json!("one"), &json!("[warn] two {\"three\":3}"))
-    );
+    assert_eq!((&events[1].data, &events[2].data), (&json!("one"), &json!("[warn] two {\"three\":3}")));
     let result = &events[3].data;
     assert_eq!((&result["success"], &result["result"]), (&json!(true), &json!(4)));
     assert_eq!(result["logs"], json!(["one", "[warn] two {\"three\":3}"]));
@@ -36,11 +27,7 @@ async fn start_logs_result() {
 #[tokio::test]
 async fn logs_arrive_while_the_code_runs() {
     // Ends only when it is cancelled: whatever arrives before, arrives while it runs.
-    cancelled_after_its_log(
-        "waits",
-        "console.log('begun'); await new Promise(r => setTimeout(r, 60000))",
-    )
-    .await;
+    cancelled_after_its_log("waits", "console.log('begun'); await new Promise(r => setTimeout(r, 60000))").await;
     cancelled_after_its_log("spins", "console.log('begun'); for (;;) {}").await;
 }
 
@@ -48,25 +35,11 @@ async fn cancelled_after_its_log(id: &str, code: &str) {
     let server = Server::dev().await;
     let mut events = stream(&server, &json!({ "code": code, "executionId": id, "timeout": 60_000 })).await;
     assert_eq!(events.next().await.unwrap().name, "start");
-    let begun = Event {
-        name: "log".to_owned(),
-        data: json!("begun"),
-    };
+    let begun = Event { name: "log".to_owned(), data: json!("begun") };
     assert_eq!(events.next().await, Some(begun));
-    assert!(
-        server
-            .client
-            .delete(Caller::Admin, &format!("/executions/{id}"))
-            .await
-            .status
-            .is_success()
-    );
+    assert!(server.client.delete(Caller::Admin, &format!("/executions/{id}")).await.status.is_success());
     let Event { name, data } = events.next().await.unwrap();
-    assert_eq!(
-        (name.as_str(), &data["error"]["code"]),
-        ("result", &json!("cancelled")),
-        "{data}"
-    );
+    assert_eq!((name.as_str(), &data["error"]["code"]), ("result", &json!("cancelled")), "{data}");
     assert_eq!(data["logs"], json!(["begun"]));
     assert_eq!(events.next().await, None);
 }
@@ -79,16 +52,9 @@ async fn failures_and_limits_are_results_too() {
         ("console.log('a'); for (;;) {}", "/error/code", "timeout"),
         ("return 1 +", "/error/name", "SyntaxError"),
     ] {
-        let events = stream(&server, &json!({ "code": code, "timeout": 150 }))
-            .await
-            .rest()
-            .await;
+        let events = stream(&server, &json!({ "code": code, "timeout": 150 })).await.rest().await;
         let last = events.last().unwrap();
-        assert_eq!(
-            (last.name.as_str(), &last.data["success"]),
-            ("result", &json!(false)),
-            "{events:?}"
-        );
+        assert_eq!((last.name.as_str(), &last.data["success"]), ("result", &json!(false)), "{events:?}");
         assert_eq!(last.data.pointer(pointer).unwrap(), expected, "{events:?}");
     }
 }
@@ -96,10 +62,7 @@ async fn failures_and_limits_are_results_too() {
 #[tokio::test]
 async fn refusals_are_plain_answers() {
     let server = Server::dev().await;
-    let request = server
-        .client
-        .request(Caller::User, Method::POST, "/execute")
-        .header("accept", "text/event-stream");
+    let request = server.client.request(Caller::User, Method::POST, "/execute").header("accept", "text/event-stream");
     let answer = Answer::read(request.json(&json!({ "code": "return 1" })).send().await.unwrap()).await;
     answer.assert_refused(403, "forbidden");
 }

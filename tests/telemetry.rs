@@ -33,20 +33,11 @@ async fn each_execution_has_one_line_in_the_log() {
         })
         .await;
         assert_eq!(line["execution"], id, "{line}");
-        assert_eq!(
-            (&line["outcome"], &line["namespace"]),
-            (&json!(outcome), &json!("tenant:test-tenant")),
-            "{line}"
-        );
+        assert_eq!((&line["outcome"], &line["namespace"]), (&json!(outcome), &json!("tenant:test-tenant")), "{line}");
         for number in ["wall_ms", "cpu_ms", "fuel", "peak_memory_bytes", "output_bytes"] {
             assert!(line[number].is_number(), "{number}: {line}");
         }
-        assert!(
-            line["request"]
-                .as_str()
-                .is_some_and(|request| request.starts_with("req_")),
-            "{line}"
-        );
+        assert!(line["request"].as_str().is_some_and(|request| request.starts_with("req_")), "{line}");
     }
 }
 
@@ -56,10 +47,7 @@ async fn executions_are_counted_by_how_they_ended() {
     for (_, outcome) in run_all(&server).await {
         let line = format!("doer_executions_total{{outcome=\"{outcome}\",tier=\"tenant\"}} 1");
         let metrics = server.metrics().await;
-        assert!(
-            metrics.lines().any(|counted| counted == line),
-            "{line} is missing in:\n{metrics}"
-        );
+        assert!(metrics.lines().any(|counted| counted == line), "{line} is missing in:\n{metrics}");
     }
 }
 

@@ -19,11 +19,7 @@ async fn memory() {
     ] {
         let code = format!("console.log('before'); {code}");
         let body = json!({ "code": code, "timeout": 20_000, "limits": { "memoryMb": 32 } });
-        let peak = ends(&server, "memory_limit", body)
-            .await
-            .at("/usage/peakMemoryBytes")
-            .as_u64()
-            .unwrap();
+        let peak = ends(&server, "memory_limit", body).await.at("/usage/peakMemoryBytes").as_u64().unwrap();
         assert!(peak <= 32 << 20, "{peak}");
     }
 }
@@ -33,16 +29,8 @@ async fn limits_are_lowered_and_never_raised() {
     let server = Server::dev().await;
     let code = "const a = []; for (let i = 0; i < 200; i++) a.push(new Uint8Array(1 << 20)); return a.length";
     let body = json!({ "code": code, "limits": { "memoryMb": 4096 } });
-    server
-        .client
-        .post(Caller::Admin, "/execute", &body)
-        .await
-        .assert_result(200);
-    server
-        .client
-        .post(Caller::Tenant, "/execute", &body)
-        .await
-        .assert_ended_by("memory_limit");
+    server.client.post(Caller::Admin, "/execute", &body).await.assert_result(200);
+    server.client.post(Caller::Tenant, "/execute", &body).await.assert_ended_by("memory_limit");
 }
 
 #[tokio::test]
@@ -71,12 +59,7 @@ async fn output() {
     let answer = server.client.execute(&logs).await;
     answer.assert_ended_by("output_limit");
     // Sixteen bytes count for each line itself.
-    assert_eq!(
-        answer.json["logs"].as_array().unwrap().len(),
-        1000 / (10 + 16),
-        "{}",
-        answer.text
-    );
+    assert_eq!(answer.json["logs"].as_array().unwrap().len(), 1000 / (10 + 16), "{}", answer.text);
     let result = json!({ "code": "return 'x'.repeat(1000)", "limits": { "outputBytes": 1000 } });
     server.client.execute(&result).await.assert_ended_by("output_limit");
 }
@@ -95,12 +78,7 @@ async fn truncated_output_is_no_failure() {
     let code = "for (let i = 0; i < 1000; i++) console.log('0123456789'); return 'done'";
     let body = json!({ "code": code, "truncate": true, "limits": { "outputBytes": 1000 } });
     let answer = server.client.execute(&body).await;
-    assert_eq!(
-        (answer.status.as_u16(), &answer.json["success"]),
-        (200, &json!(true)),
-        "{}",
-        answer.text
-    );
+    assert_eq!((answer.status.as_u16(), &answer.json["success"]), (200, &json!(true)), "{}", answer.text);
     assert_eq!(answer.json["truncated"], true, "{}", answer.text);
     assert!(answer.json["logs"].as_array().unwrap().len() <= 100, "{}", answer.text);
 }

@@ -29,11 +29,6 @@ async fn webassembly_has_the_same_limits() {
         ("output_limit", &print, json!({ "outputBytes": 1000 })),
     ] {
         let timeout = if code == "timeout" { 150 } else { 20_000 };
-        ends(
-            &server,
-            code,
-            json!({ "language": "wat", "code": wat, "timeout": timeout, "limits": limits }),
-        )
-        .await;
+        ends(&server, code, json!({ "language": "wat", "code": wat, "timeout": timeout, "limits": limits })).await;
     }
 }

@@ -18,12 +18,7 @@ impl Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self {
-            status,
-            headers,
-            text,
-            json,
-        }
+        Self { status, headers, text, json }
     }
 
     /// The value at a JSON pointer; `null` where there is none.
@@ -67,19 +62,8 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.json["success"], false, "{}", self.text);
         assert_eq!(self.at("/error/code"), code, "{}", self.text);
-        assert!(
-            self.at("/error/message")
-                .as_str()
-                .is_some_and(|message| !message.is_empty()),
-            "{}",
-            self.text
-        );
-        assert_eq!(
-            self.at("/error/requestId"),
-            self.header("x-request-id"),
-            "{}",
-            self.text
-        );
+        assert!(self.at("/error/message").as_str().is_some_and(|message| !message.is_empty()), "{}", self.text);
+        assert_eq!(self.at("/error/requestId"), self.header("x-request-id"), "{}", self.text);
         let mut keys: Vec<_> = self.json["error"].as_object().unwrap().keys().collect();
         keys.sort();
         assert_eq!(keys, ["code", "message", "requestId"], "{}", self.text);

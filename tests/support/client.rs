@@ -30,11 +30,7 @@ pub struct Client {
 impl Client {
     pub fn new(base: String) -> Self {
         // No idle connections: one made by a test would die with that test's runtime, in the hands of another.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .build()
-            .unwrap();
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { http, base }
     }
 
@@ -56,14 +52,7 @@ impl Client {
     }
 
     pub async fn post(&self, caller: Caller, path: &str, body: &Value) -> Answer {
-        Answer::read(
-            self.request(caller, Method::POST, path)
-                .json(body)
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
+        Answer::read(self.request(caller, Method::POST, path).json(body).send().await.unwrap()).await
     }
 
     /// `POST /execute` as an admin.

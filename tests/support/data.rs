@@ -70,21 +70,8 @@ fn template() -> &'static Template {
         compile_engine(&path);
         Template {
             admin: token(&path, &["--role", "admin", "--permission", "*"]),
-            tenant: token(
-                &path,
-                &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute"],
-            ),
-            other_tenant: token(
-                &path,
-                &[
-                    "--role",
-                    "tenant",
-                    "--tenant",
-                    "other-tenant",
-                    "--permission",
-                    "execute",
-                ],
-            ),
+            tenant: token(&path, &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute"]),
+            other_tenant: token(&path, &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute"]),
             user: token(&path, &["--role", "user", "--permission", "execute"]),
             path,
         }
@@ -95,9 +82,7 @@ fn template() -> &'static Template {
 fn remove_abandoned(parent: &Path) {
     for entry in fs::read_dir(parent).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
-        let owner = name
-            .strip_prefix(TEMPLATE_PREFIX)
-            .map(|pid| Path::new("/proc").join(pid));
+        let owner = name.strip_prefix(TEMPLATE_PREFIX).map(|pid| Path::new("/proc").join(pid));
         if owner.is_some_and(|owner| !owner.exists()) {
             // Another process may be doing the same.
             let _ = fs::remove_dir_all(entry.path());
@@ -109,32 +94,14 @@ fn remove_abandoned(parent: &Path) {
 fn compile_engine(path: &Path) {
     let file = path.join("warm.js");
     fs::write(&file, "return 1").unwrap();
-    let out = doer()
-        .arg("run")
-        .arg(&file)
-        .env("DOER__DATA__DIR", path)
-        .output()
-        .unwrap();
-    assert!(
-        out.status.success(),
-        "doer run: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    let out = doer().arg("run").arg(&file).env("DOER__DATA__DIR", path).output().unwrap();
+    assert!(out.status.success(), "doer run: {}", String::from_utf8_lossy(&out.stderr));
     fs::remove_file(file).unwrap();
 }
 
 fn token(path: &Path, arguments: &[&str]) -> String {
-    let out = doer()
-        .args(["token", "create"])
-        .args(arguments)
-        .env("DOER__DATA__DIR", path)
-        .output()
-        .unwrap();
-    assert!(
-        out.status.success(),
-        "doer token create: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    let out = doer().args(["token", "create"]).args(arguments).env("DOER__DATA__DIR", path).output().unwrap();
+    assert!(out.status.success(), "doer token create: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 

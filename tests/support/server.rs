@@ -26,20 +26,12 @@ pub struct Setup {
 impl Setup {
     /// Development mode.
     pub fn dev() -> Self {
-        Self {
-            arguments: vec!["--dev".to_owned()],
-            ..Self::production()
-        }
+        Self { arguments: vec!["--dev".to_owned()], ..Self::production() }
     }
 
     /// As in production: no one is let in without credentials.
     pub fn production() -> Self {
-        Self {
-            arguments: Vec::new(),
-            config: String::new(),
-            environment: Vec::new(),
-            data: DataDir::warm(),
-        }
+        Self { arguments: Vec::new(), config: String::new(), environment: Vec::new(), data: DataDir::warm() }
     }
 
     /// With these lines of TOML as its configuration file.
@@ -94,14 +86,7 @@ impl Server {
             .spawn()
             .unwrap();
         let client = Client::new(format!("http://127.0.0.1:{port}"));
-        let mut server = Self {
-            child,
-            log,
-            client,
-            port,
-            admin_port,
-            data: setup.data,
-        };
+        let mut server = Self { child, log, client, port, admin_port, data: setup.data };
         server.wait_until_ready().await;
         server
     }
@@ -110,16 +95,8 @@ impl Server {
         let Self { child, log, client, .. } = self;
         eventually("the server is ready", async || {
             let ended = child.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "the server ended with {ended:?}:\n{}",
-                fs::read_to_string(&*log).unwrap()
-            );
-            let answer = client
-                .request(Caller::Anonymous, Method::GET, "/readyz")
-                .send()
-                .await
-                .ok()?;
+            assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", fs::read_to_string(&*log).unwrap());
+            let answer = client.request(Caller::Anonymous, Method::GET, "/readyz").send().await.ok()?;
             (answer.status() == 200).then_some(())
         })
         .await;
@@ -132,10 +109,7 @@ impl Server {
 
     /// Its metrics, as Prometheus text.
     pub async fn metrics(&self) -> String {
-        Client::new(format!("http://127.0.0.1:{}", self.admin_port))
-            .get(Caller::Anonymous, "/metrics")
-            .await
-            .text
+        Client::new(format!("http://127.0.0.1:{}", self.admin_port)).get(Caller::Anonymous, "/metrics").await.text
     }
 
     /// Asks it to stop, as an init system does.

@@ -22,10 +22,7 @@ impl Events {
     pub fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self {
-            body: response.bytes_stream().boxed(),
-            buffer: Vec::new(),
-        }
+        Self { body: response.bytes_stream().boxed(), buffer: Vec::new() }
     }
 
     /// The next event; `None` at the end. Comments are skipped.
@@ -37,9 +34,7 @@ impl Events {
                     return Some(event);
                 }
             }
-            let chunk = within(std::time::Duration::from_secs(30), "an event", self.body.next())
-                .await?
-                .unwrap();
+            let chunk = within(std::time::Duration::from_secs(30), "an event", self.body.next()).await?.unwrap();
             self.buffer.extend_from_slice(&chunk);
         }
     }
@@ -55,15 +50,7 @@ impl Events {
 }
 
 fn parse(block: &str) -> Option<Event> {
-    let field = |name: &str| {
-        block
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::trim_start)
-    };
+    let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
     let data = serde_json::from_str(field("data:")?).unwrap();
-    Some(Event {
-        name: field("event:")?.to_owned(),
-        data,
-    })
+    Some(Event { name: field("event:")?.to_owned(), data })
 }

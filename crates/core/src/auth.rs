@@ -86,23 +86,12 @@ pub struct ApiKey {
 impl AuthContext {
     /// The context of a caller without credentials.
     pub fn anonymous(request_id: RequestId, timestamp: u64) -> Self {
-        Self {
-            auth: Identity::default(),
-            request_id,
-            timestamp,
-            metadata: BTreeMap::new(),
-        }
+        Self { auth: Identity::default(), request_id, timestamp, metadata: BTreeMap::new() }
     }
 
     /// The user's `metadata.tenantId`.
     pub fn tenant_id(&self) -> Option<&str> {
-        self.auth
-            .user
-            .as_ref()?
-            .metadata
-            .get("tenantId")?
-            .as_str()
-            .filter(|id| !id.is_empty())
+        self.auth.user.as_ref()?.metadata.get("tenantId")?.as_str().filter(|id| !id.is_empty())
     }
 
     /// Does the caller hold `permission`? A key holds what its own list and its owner's both hold.

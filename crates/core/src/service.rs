@@ -28,16 +28,8 @@ pub enum Service {
 
 impl Service {
     /// All eight.
-    pub const ALL: [Self; 8] = [
-        Self::Db,
-        Self::Auth,
-        Self::Gateway,
-        Self::Schedule,
-        Self::Webhooks,
-        Self::Email,
-        Self::Mcp,
-        Self::Queue,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Db, Self::Auth, Self::Gateway, Self::Schedule, Self::Webhooks, Self::Email, Self::Mcp, Self::Queue];
 
     /// The name in code, routes and configuration.
     pub const fn name(self) -> &'static str {

@@ -27,13 +27,7 @@ impl Tier {
         match user.role.as_deref() {
             Some("admin" | "service") => Self::Internal,
             Some("tenant") => Self::Tenant,
-            _ if user
-                .permissions
-                .iter()
-                .any(|permission| permission.starts_with("tenant:")) =>
-            {
-                Self::Tenant
-            }
+            _ if user.permissions.iter().any(|permission| permission.starts_with("tenant:")) => Self::Tenant,
             _ => Self::Public,
         }
     }

@@ -20,11 +20,7 @@ fn tier_namespace_and_permissions_follow_from_the_context() {
         assert_eq!(Tier::of(&context).name(), expect["tier"], "{name}");
         assert_eq!(Namespace::of(&context).as_str(), expect["namespace"], "{name}");
         if let Some(permissions) = expect.get("permissions") {
-            assert_eq!(
-                &serde_json::to_value(Permissions::of(&context)).unwrap(),
-                permissions,
-                "{name}"
-            );
+            assert_eq!(&serde_json::to_value(Permissions::of(&context)).unwrap(), permissions, "{name}");
         }
         seen += 1;
     }

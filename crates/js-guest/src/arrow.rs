@@ -5,15 +5,15 @@ pub fn looks_like_arrow(code: &str) -> bool {
     let mut rest = skip_trivia(code);
     if let Some(after) = rest.strip_prefix("async")
         && after.starts_with(|c: char| c.is_whitespace() || c == '(' || c == '/')
+        // `async => 1` is an arrow function whose parameter has that name.
+        && !skip_trivia(after).starts_with("=>")
     {
         rest = skip_trivia(after);
     }
     let after = if rest.starts_with('(') {
         skip_parentheses(rest)
     } else {
-        let name = rest
-            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-            .unwrap_or(0);
+        let name = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(0);
         (name > 0).then(|| &rest[name..])
     };
     after.is_some_and(|after| skip_trivia(after).starts_with("=>"))
@@ -21,10 +21,18 @@ pub fn looks_like_arrow(code: &str) -> bool {
 
 /// The text without the semicolons that end it, and the comments behind them.
 pub fn without_final_semicolon(code: &str) -> &str {
-    match code.rsplit_once(';') {
-        Some((before, after)) if skip_trivia(after).is_empty() => without_final_semicolon(before),
-        _ => code,
+    // A semicolon may also stand in one of those comments: a few of the last ones are tried.
+    let ends = code.rmatch_indices(';').take(32).map(|(at, _)| at);
+    let end = ends.filter(|at| is_only_semicolons(&code[*at..])).last();
+    &code[..end.unwrap_or(code.len())]
+}
+
+fn is_only_semicolons(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(after) = rest.strip_prefix(';') {
+        rest = skip_trivia(after);
     }
+    rest.is_empty()
 }
 
 fn skip_trivia(text: &str) -> &str {
@@ -95,16 +103,8 @@ mod tests {
         ] {
             assert!(looks_like_arrow(arrow), "{arrow}");
         }
-        for other in [
-            "return 1",
-            "(function () {})()",
-            "(a)",
-            "async function f() {}",
-            "(",
-            "'",
-            "a + (() => 1)()",
-            "",
-        ] {
+        for other in ["return 1", "(function () {})()", "(a)", "async function f() {}", "(", "'", "a + (() => 1)()", ""]
+        {
             assert!(!looks_like_arrow(other), "{other}");
         }
     }

@@ -40,11 +40,7 @@ pub fn install<'js>(ctx: &Ctx<'js>) -> Result<()> {
             let text = inspect::format(&ctx, &rest.0);
             emit(
                 Level::Error,
-                &if text.is_empty() {
-                    "Assertion failed".into()
-                } else {
-                    format!("Assertion failed: {text}")
-                },
+                &if text.is_empty() { "Assertion failed".into() } else { format!("Assertion failed: {text}") },
             );
         }
     };
@@ -82,10 +78,7 @@ fn install_counters<'js>(ctx: &Ctx<'js>, console: &Object<'js>) -> Result<()> {
     let reset = |label: Opt<Coerced<String>>| {
         COUNTS.with_borrow_mut(|counts| counts.remove(&label_of(label)));
     };
-    console.set(
-        "countReset",
-        Function::new(ctx.clone(), reset)?.with_name("countReset")?,
-    )?;
+    console.set("countReset", Function::new(ctx.clone(), reset)?.with_name("countReset")?)?;
     let time = |label: Opt<Coerced<String>>| {
         TIMES.with_borrow_mut(|times| times.insert(label_of(label), host::now_us()));
     };
@@ -93,18 +86,10 @@ fn install_counters<'js>(ctx: &Ctx<'js>, console: &Object<'js>) -> Result<()> {
     for (name, ends) in [("timeLog", false), ("timeEnd", true)] {
         let elapsed = move |label: Opt<Coerced<String>>| {
             let label = label_of(label);
-            let started = TIMES.with_borrow_mut(|times| {
-                if ends {
-                    times.remove(&label)
-                } else {
-                    times.get(&label).copied()
-                }
-            });
+            let started =
+                TIMES.with_borrow_mut(|times| if ends { times.remove(&label) } else { times.get(&label).copied() });
             if let Some(started) = started {
-                emit(
-                    Level::Log,
-                    &format!("{label}: {:.3}ms", (host::now_us() - started) / 1_000.0),
-                );
+                emit(Level::Log, &format!("{label}: {:.3}ms", (host::now_us() - started) / 1_000.0));
             }
         };
         console.set(name, Function::new(ctx.clone(), elapsed)?.with_name(name)?)?;
@@ -126,10 +111,7 @@ pub fn emit(level: Level, line: &str) {
         if indent.is_empty() {
             host::log(level, line);
         } else {
-            host::log(
-                level,
-                &format!("{indent}{}", line.replace('\n', &format!("\n{indent}"))),
-            );
+            host::log(level, &format!("{indent}{}", line.replace('\n', &format!("\n{indent}"))));
         }
     });
 }

@@ -38,11 +38,7 @@ pub fn register(name: &str, source: &Source) {
 pub fn describe(ctx: &Ctx<'_>, error: Error) -> Exception<'static> {
     match error {
         Error::Exception => describe_value(ctx, &ctx.catch()),
-        other => Exception {
-            name: "InternalError".into(),
-            message: other.to_string().into(),
-            ..Exception::default()
-        },
+        other => Exception { name: "InternalError".into(), message: other.to_string().into(), ..Exception::default() },
     }
 }
 
@@ -52,11 +48,7 @@ pub fn describe_value<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> Exception<'st
     if !is_error {
         return Exception {
             name: "Error".into(),
-            message: if thrown.is_object() {
-                inspect::value(ctx, thrown).into()
-            } else {
-                printed(ctx, thrown).into()
-            },
+            message: if thrown.is_object() { inspect::value(ctx, thrown).into() } else { printed(ctx, thrown).into() },
             ..Exception::default()
         };
     }
@@ -139,18 +131,8 @@ fn split_frame(frame: &str) -> Option<(&str, &str, u32, u32, &str)> {
     let after = &frame[trimmed.len()..];
     let (rest, column) = trimmed.rsplit_once(':')?;
     let (head, line) = rest.rsplit_once(':')?;
-    let start = if after.is_empty() {
-        head.find("at ").map(|at| at + 3)?
-    } else {
-        head.rfind('(')? + 1
-    };
-    Some((
-        &head[..start],
-        &head[start..],
-        line.parse().ok()?,
-        column.parse().ok()?,
-        after,
-    ))
+    let start = if after.is_empty() { head.find("at ").map(|at| at + 3)? } else { head.rfind('(')? + 1 };
+    Some((&head[..start], &head[start..], line.parse().ok()?, column.parse().ok()?, after))
 }
 
 fn original(file: &str, line: u32, column: u32) -> (u32, u32) {
@@ -159,14 +141,8 @@ fn original(file: &str, line: u32, column: u32) -> (u32, u32) {
             return (line, column);
         };
         // The wrapper's closing brace is where an unfinished text fails; to the user that is its end.
-        let (line, column) = if line > file.last_line {
-            (file.last_line, file.last_column)
-        } else {
-            (line, column)
-        };
-        file.map
-            .as_ref()
-            .map_or((line, column), |map| map.original(line, column))
+        let (line, column) = if line > file.last_line { (file.last_line, file.last_column) } else { (line, column) };
+        file.map.as_ref().map_or((line, column), |map| map.original(line, column))
     })
 }
 

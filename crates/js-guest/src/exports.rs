@@ -53,10 +53,7 @@ pub extern "C" fn evaluate(message_len: usize) -> u64 {
 pub extern "C" fn invoke(message_len: usize) -> u64 {
     answer(with_guest(|guest| {
         let message: Invoke = decode(&host::message(message_len))?;
-        let (entry, surface) = guest
-            .loaded
-            .clone()
-            .ok_or_else(|| Malformed("nothing is loaded".into()))?;
+        let (entry, surface) = guest.loaded.clone().ok_or_else(|| Malformed("nothing is loaded".into()))?;
         Ok(guest.context.with(|ctx| invoke::begin(&ctx, entry, surface, message)))
     }))
 }
@@ -75,11 +72,7 @@ fn with_guest(run: impl FnOnce(&mut Guest) -> Result<Step<'static>, Malformed>) 
 }
 
 fn defect(message: &str) -> Step<'static> {
-    Step::Failed(Exception {
-        name: "InternalError".into(),
-        message: message.to_owned().into(),
-        ..Exception::default()
-    })
+    Step::Failed(Exception { name: "InternalError".into(), message: message.to_owned().into(), ..Exception::default() })
 }
 
 fn answer(step: Step<'_>) -> u64 {

@@ -21,10 +21,7 @@ pub fn message(len: usize) -> Vec<u8> {
 }
 
 #[cfg(target_family = "wasm")]
-#[expect(
-    unsafe_code,
-    reason = "imports are foreign functions; each gets a pointer and length of a live buffer"
-)]
+#[expect(unsafe_code, reason = "imports are foreign functions; each gets a pointer and length of a live buffer")]
 mod imp {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
@@ -69,16 +66,12 @@ mod imp {
 
     #[expect(clippy::disallowed_methods, reason = "the stand-in for the host's clock")]
     pub fn now_us() -> f64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0.0, |d| d.as_secs_f64() * 1e6)
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64() * 1e6)
     }
 
     pub fn random(bytes: &mut [u8]) {
         use std::io::Read;
-        std::fs::File::open("/dev/urandom")
-            .and_then(|mut f| f.read_exact(bytes))
-            .expect("randomness");
+        std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(bytes)).expect("randomness");
     }
 
     pub fn log(level: u32, line: &str) {

@@ -31,11 +31,7 @@ pub fn format<'js>(ctx: &Ctx<'js>, arguments: &[Value<'js>]) -> String {
         if index > 0 {
             out.push(' ');
         }
-        out.push_str(&if argument.is_string() {
-            string(ctx, argument)
-        } else {
-            value(ctx, argument)
-        });
+        out.push_str(&if argument.is_string() { string(ctx, argument) } else { value(ctx, argument) });
     }
     out
 }
@@ -83,11 +79,7 @@ fn string<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> String {
 
 /// One value.
 pub fn value<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> String {
-    let mut inspector = Inspector {
-        ctx,
-        out: String::new(),
-        open: Vec::new(),
-    };
+    let mut inspector = Inspector { ctx, out: String::new(), open: Vec::new() };
     inspector.value(value);
     inspector.out
 }
@@ -103,13 +95,11 @@ impl<'js> Inspector<'_, 'js> {
         let ctx = self.ctx;
         if value.is_string() {
             let text = string(ctx, value);
-            self.out
-                .push_str(&if self.open.is_empty() { text } else { json::quote(&text) });
+            self.out.push_str(&if self.open.is_empty() { text } else { json::quote(&text) });
         } else if value.is_symbol() {
             let description = value.as_symbol().and_then(|symbol| symbol.description().ok());
             let description = description.filter(Value::is_string).map(|text| string(ctx, &text));
-            self.out
-                .push_str(&format!("Symbol({})", description.unwrap_or_default()));
+            self.out.push_str(&format!("Symbol({})", description.unwrap_or_default()));
         } else if value.is_object() {
             self.object(value);
         } else {
@@ -156,9 +146,7 @@ impl<'js> Inspector<'_, 'js> {
     }
 
     fn function(&mut self, value: &Value<'js>) {
-        let name = value
-            .as_object()
-            .and_then(|function| function.get::<_, String>("name").ok());
+        let name = value.as_object().and_then(|function| function.get::<_, String>("name").ok());
         match name.filter(|name| !name.is_empty()) {
             Some(name) => self.out.push_str(&format!("[Function: {name}]")),
             None => self.thrown("[Function]"),
@@ -196,17 +184,13 @@ impl<'js> Inspector<'_, 'js> {
             return self.thrown("[Set]");
         };
         self.out.push_str(&format!("Set({}) ", values.len()));
-        self.members(('{', '}'), values.len(), |inspector, index| {
-            inspector.value(&values[index])
-        });
+        self.members(('{', '}'), values.len(), |inspector, index| inspector.value(&values[index]));
     }
 
     fn binary(&mut self, value: &Value<'js>) {
         let bytes = raw::bytes(value).unwrap_or_default();
         self.out.push_str(&format!("Bytes({}) ", bytes.len()));
-        self.members(('[', ']'), bytes.len(), |inspector, index| {
-            inspector.out.push_str(&bytes[index].to_string())
-        });
+        self.members(('[', ']'), bytes.len(), |inspector, index| inspector.out.push_str(&bytes[index].to_string()));
     }
 
     fn data(&mut self, kind: Kind, value: &Value<'js>) {
@@ -223,18 +207,12 @@ impl<'js> Inspector<'_, 'js> {
                 self.ctx.catch();
             }
         }
-        if kind == Kind::Array {
-            self.array(object)
-        } else {
-            self.properties(object)
-        }
+        if kind == Kind::Array { self.array(object) } else { self.properties(object) }
     }
 
     fn array(&mut self, object: &Object<'js>) {
         let length = object.get::<_, f64>("length").unwrap_or(0.0) as usize;
-        self.members(('[', ']'), length, |inspector, index| {
-            inspector.property(object, index as f64)
-        });
+        self.members(('[', ']'), length, |inspector, index| inspector.property(object, index as f64));
     }
 
     fn properties(&mut self, object: &Object<'js>) {

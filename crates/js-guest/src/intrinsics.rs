@@ -83,16 +83,11 @@ pub fn map_entries<'js>(ctx: &Ctx<'js>, map: Value<'js>) -> Result<Vec<(Value<'j
     let out = std::rc::Rc::new(RefCell::new(Vec::new()));
     let into = out.clone();
     let each = Function::new(ctx.clone(), move |value: Value<'js>, key: Value<'js>| {
-        into.borrow_mut().push((
-            Persistent::save(key.ctx(), key.clone()),
-            Persistent::save(value.ctx(), value.clone()),
-        ));
+        into.borrow_mut()
+            .push((Persistent::save(key.ctx(), key.clone()), Persistent::save(value.ctx(), value.clone())));
     })?;
     restore(ctx, |kept| &kept.map_for_each)?.call::<_, ()>((This(map), each))?;
-    out.take()
-        .into_iter()
-        .map(|(key, value)| Ok((key.restore(ctx)?, value.restore(ctx)?)))
-        .collect()
+    out.take().into_iter().map(|(key, value)| Ok((key.restore(ctx)?, value.restore(ctx)?))).collect()
 }
 
 /// Members of a `Set`, in order.

@@ -50,13 +50,7 @@ fn call<'js>(ctx: &Ctx<'js>, entry: Entry, surface: Surface, message: Invoke) ->
     let request = |ctx: &Ctx<'js>| {
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
         let headers = if message.input.is_some() { &headers[..] } else { &[] };
-        web::new_request(
-            ctx,
-            EXECUTE_URL,
-            "POST",
-            headers,
-            message.input.as_deref().map(str::as_bytes),
-        )
+        web::new_request(ctx, EXECUTE_URL, "POST", headers, message.input.as_deref().map(str::as_bytes))
     };
     let open = |ctx: &Ctx<'js>, script: Script| -> Result<Value<'js>> {
         let function = script.function.restore(ctx)?;
@@ -128,10 +122,7 @@ fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
         BACKGROUND.with_borrow_mut(|background| background.push(Persistent::save(&ctx, promise)));
         Ok::<_, rquickjs::Error>(())
     };
-    context.set(
-        "waitUntil",
-        Function::new(ctx.clone(), wait_until)?.with_name("waitUntil")?,
-    )?;
+    context.set("waitUntil", Function::new(ctx.clone(), wait_until)?.with_name("waitUntil")?)?;
     context.set("exports", Object::new(ctx.clone())?)?;
     intrinsics::freeze(ctx, context)
 }
@@ -212,20 +203,11 @@ fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
     if web::is_response(ctx, &value) {
         let response = web::take_response(ctx, value)?;
         let result = body_as_json(ctx, &response.headers, response.body.unwrap_or_default());
-        let head = ResponseHead {
-            status: response.status,
-            headers: response.headers,
-        };
-        return Ok(Step::Done(Answer {
-            result: result.into(),
-            response: Some(head),
-        }));
+        let head = ResponseHead { status: response.status, headers: response.headers };
+        return Ok(Step::Done(Answer { result: result.into(), response: Some(head) }));
     }
     match json::stringify(ctx, &value) {
-        Ok(result) => Ok(Step::Done(Answer {
-            result: result.into(),
-            response: None,
-        })),
+        Ok(result) => Ok(Step::Done(Answer { result: result.into(), response: None })),
         Err(Unserializable::Value(message)) => Ok(Step::Failed(Exception {
             name: "SerializationError".into(),
             message: message.into(),
@@ -238,10 +220,7 @@ fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
 /// A body as a result: parsed where it says it is JSON, text where it is text, else base64.
 fn body_as_json(ctx: &Ctx<'_>, headers: &[(String, String)], body: Vec<u8>) -> String {
     use base64::{Engine, prelude::BASE64_STANDARD};
-    let media_type = headers
-        .iter()
-        .find(|(name, _)| name == "content-type")
-        .map_or("", |(_, value)| value);
+    let media_type = headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value);
     let essence = media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match String::from_utf8(body) {
         Ok(text) if essence == "application/json" || essence.ends_with("+json") => {

@@ -32,12 +32,7 @@ impl From<rquickjs::Error> for Unserializable {
 /// # Errors
 /// [`Unserializable`].
 pub fn stringify<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> std::result::Result<String, Unserializable> {
-    let mut writer = Writer {
-        ctx,
-        out: Vec::with_capacity(128),
-        open: Vec::new(),
-        path: Vec::new(),
-    };
+    let mut writer = Writer { ctx, out: Vec::with_capacity(128), open: Vec::new(), path: Vec::new() };
     writer.value(value)?;
     // Only ASCII escapes and valid UTF-8 are ever written.
     String::from_utf8(writer.out).map_err(|_| Unserializable::Value("the result is not valid Unicode".into()))
@@ -66,11 +61,7 @@ impl<'js> Writer<'_, 'js> {
             self.out.extend_from_slice(int.to_string().as_bytes());
         } else if let Some(float) = value.as_float() {
             // The engine's own conversion: shortest form, as every JavaScript prints it.
-            let text = if float.is_finite() {
-                raw::wtf8(self.ctx, value)?
-            } else {
-                b"null".to_vec()
-            };
+            let text = if float.is_finite() { raw::wtf8(self.ctx, value)? } else { b"null".to_vec() };
             self.out.extend_from_slice(&text);
         } else if value.is_string() {
             let text = raw::wtf8(self.ctx, value)?;
@@ -135,11 +126,7 @@ impl<'js> Writer<'_, 'js> {
                 if let Some(to_json) = to_json.as_function() {
                     return self.replaced(to_json, value);
                 }
-                if is_array(kind, value) {
-                    self.array(&object)?
-                } else {
-                    self.properties(kind, &object)?
-                }
+                if is_array(kind, value) { self.array(&object)? } else { self.properties(kind, &object)? }
             }
         }
         Ok(())
@@ -241,10 +228,7 @@ impl<'js> Writer<'_, 'js> {
 fn is_array(kind: Kind, value: &Value<'_>) -> bool {
     match kind {
         Kind::Array => true,
-        Kind::Proxy => value
-            .as_proxy()
-            .and_then(|proxy| proxy.target().ok())
-            .is_some_and(|target| target.is_array()),
+        Kind::Proxy => value.as_proxy().and_then(|proxy| proxy.target().ok()).is_some_and(|target| target.is_array()),
         _ => false,
     }
 }

@@ -142,12 +142,7 @@ fn run_commonjs<'js>(ctx: &Ctx<'js>, name: &str, code: &str) -> Result<Value<'js
             }
         }
     })?;
-    let wrapper = raw::eval_at(
-        ctx,
-        &format!("(function(exports,require,module){{\n\n{code}\n}})"),
-        name,
-        -1,
-    )?;
+    let wrapper = raw::eval_at(ctx, &format!("(function(exports,require,module){{\n\n{code}\n}})"), name, -1)?;
     intrinsics::run_commonjs(ctx, wrapper, module, require)
 }
 

@@ -70,15 +70,11 @@ fn evaluate_text(ctx: &Ctx<'_>, source: Source, surface: Surface) -> Result<Entr
     // No form parses: the parser that got further has understood more of it. What is no fault of the
     // grammar, as an import that does not exist, comes after parsing.
     let reached = |exception: &Exception<'_>| (!exception.syntax, exception.line, exception.column);
-    Err(refused_module
-        .filter(|other| reached(other) > reached(&refused))
-        .unwrap_or(refused))
+    Err(refused_module.filter(|other| reached(other) > reached(&refused)).unwrap_or(refused))
 }
 
 fn begins_export(line: &str) -> bool {
-    line.trim_start()
-        .strip_prefix("export")
-        .is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*']))
+    line.trim_start().strip_prefix("export").is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*']))
 }
 
 fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<Entry, Exception<'static>> {
@@ -94,10 +90,7 @@ fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<E
             return Ok(Entry::Expression(script));
         }
     }
-    let wrapped = format!(
-        "(function({scope}){{return async function(){{\n\n{}\n}}}})",
-        source.code
-    );
+    let wrapped = format!("(function({scope}){{return async function(){{\n\n{}\n}}}})", source.code);
     compile(ctx, &source.code, &wrapped).map(Entry::Snippet)
 }
 
@@ -112,24 +105,17 @@ fn declare_text<'js>(ctx: &Ctx<'js>, source: &Source) -> Result<Module<'js, Decl
 fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exception<'static>> {
     let function = raw::eval_at(ctx, wrapped, MAIN, WRAPPER_LINE).and_then(|value| value.get::<Function<'js>>());
     match function {
-        Ok(function) => Ok(Script {
-            function: Persistent::save(ctx, function),
-            mentions_request: text.contains("request"),
-        }),
-        Err(error) => Err(Exception {
-            syntax: true,
-            ..error::describe(ctx, error)
-        }),
+        Ok(function) => {
+            Ok(Script { function: Persistent::save(ctx, function), mentions_request: text.contains("request") })
+        }
+        Err(error) => Err(Exception { syntax: true, ..error::describe(ctx, error) }),
     }
 }
 
 fn declare<'js>(ctx: &Ctx<'js>, main: &str) -> Result<Module<'js, Declared>, Exception<'static>> {
     modules::declare(ctx, main).map_err(|error| {
         let exception = error::describe(ctx, error);
-        Exception {
-            syntax: exception.name == "SyntaxError",
-            ..exception
-        }
+        Exception { syntax: exception.name == "SyntaxError", ..exception }
     })
 }
 
@@ -140,9 +126,7 @@ fn evaluate_module<'js>(ctx: &Ctx<'js>, module: Module<'js, Declared>) -> (Resul
         Err(error) => return (Err(error::describe(ctx, error)), true),
     };
     while ctx.execute_pending_job() {}
-    let names = module
-        .namespace()
-        .map(|namespace| namespace.own_keys::<Value<'_>>(Filter::new().string()).count());
+    let names = module.namespace().map(|namespace| namespace.own_keys::<Value<'_>>(Filter::new().string()).count());
     let default = match promise.state() {
         PromiseState::Pending => Err(rquickjs::Exception::throw_message(
             ctx,

@@ -1,10 +1,7 @@
 //! What the safe bindings do not offer: scripts that start at a chosen line, strings with lone
 //! surrogates, classes of objects that user code cannot forge.
 
-#![expect(
-    unsafe_code,
-    reason = "calls of QuickJS's C interface; each block says what it relies on"
-)]
+#![expect(unsafe_code, reason = "calls of QuickJS's C interface; each block says what it relies on")]
 
 use std::ffi::CString;
 
@@ -163,10 +160,7 @@ pub fn bytes(value: &Value<'_>) -> Option<Vec<u8>> {
         }
         let (buffer, offset, length) = if qjs::JS_GetTypedArrayType(raw) >= 0 {
             let (mut offset, mut length, mut width) = (0, 0, 0);
-            let buffer = own(
-                value.ctx(),
-                qjs::JS_GetTypedArrayBuffer(ctx, raw, &mut offset, &mut length, &mut width),
-            );
+            let buffer = own(value.ctx(), qjs::JS_GetTypedArrayBuffer(ctx, raw, &mut offset, &mut length, &mut width));
             (buffer.ok()?, offset as usize, length as usize)
         } else {
             let object = value.as_object()?;

@@ -60,18 +60,10 @@ fn define<'js>(ctx: &Ctx<'js>, globals: &Object<'js>, name: &'static str, repeat
             return Err(rquickjs::Exception::throw_type(&ctx, &text));
         };
         let delay_ms = delay.0.and_then(|delay| delay.as_number()).unwrap_or(0.0);
-        let delay_us = if delay_ms > 0.0 && delay_ms <= LONGEST_DELAY_MS {
-            delay_ms * 1_000.0
-        } else {
-            0.0
-        };
+        let delay_us = if delay_ms > 0.0 && delay_ms <= LONGEST_DELAY_MS { delay_ms * 1_000.0 } else { 0.0 };
         let timer = Timer {
             callback: Persistent::save(&ctx, callback),
-            arguments: arguments
-                .0
-                .into_iter()
-                .map(|argument| Persistent::save(&ctx, argument))
-                .collect(),
+            arguments: arguments.0.into_iter().map(|argument| Persistent::save(&ctx, argument)).collect(),
             interval_us: repeat.then_some(delay_us.max(SHORTEST_INTERVAL_US)),
         };
         Ok(TIMERS.with_borrow_mut(|timers| {

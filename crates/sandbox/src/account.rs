@@ -51,16 +51,15 @@ struct Transcript {
 
 impl Account {
     pub(crate) fn open(invocation: &mut Invocation) -> Self {
-        Self::new(
-            invocation.limits,
-            invocation.truncate,
-            std::mem::take(&mut invocation.console),
-        )
+        Self::new(invocation.limits, invocation.truncate, std::mem::take(&mut invocation.console))
     }
 
     /// An account for our own code: booting the engine.
     pub(crate) fn unlimited() -> Self {
-        Self::new(Limits::of(Tier::Internal), false, Console::Discard)
+        let account = Self::new(Limits::of(Tier::Internal), false, Console::Discard);
+        // It is polled by nobody who would say so.
+        account.poll_begins();
+        account
     }
 
     fn new(limits: Limits, truncate: bool, console: Console) -> Self {
@@ -69,18 +68,13 @@ impl Account {
             started: Instant::now(),
             truncate,
             cpu_ns: AtomicU64::new(0),
-            polled_at_ns: AtomicU64::new(thread_cpu_ns()),
+            polled_at_ns: AtomicU64::new(0),
             startup_ends_ns: AtomicU64::new(0),
             slice_used: AtomicBool::new(false),
             fuel: AtomicU64::new(0),
             peak_memory_bytes: AtomicU64::new(0),
             cold_start: AtomicBool::new(false),
-            transcript: Mutex::new(Transcript {
-                console,
-                logs: Vec::new(),
-                output_bytes: 0,
-                truncated: false,
-            }),
+            transcript: Mutex::new(Transcript { console, logs: Vec::new(), output_bytes: 0, truncated: false }),
         }
     }
 
@@ -120,10 +114,11 @@ impl Account {
         self.slice_used.load(Relaxed)
     }
 
-    /// A top level begins: it has CPU time of its own.
+    /// A top level begins: it has CPU time of its own. Counted from the last poll, which was a moment ago; asking
+    /// the kernel again would cost more than that moment.
     pub(crate) fn startup_begins(&self) {
-        self.startup_ends_ns
-            .store((self.cpu_now_ns() + as_ns(self.limits.startup_cpu)).max(1), Relaxed);
+        let now = self.cpu_ns.load(Relaxed);
+        self.startup_ends_ns.store(now.saturating_add(as_ns(self.limits.startup_cpu)).max(1), Relaxed);
     }
 
     pub(crate) fn startup_ends(&self) {
@@ -168,10 +163,7 @@ impl Account {
         if transcript.truncated {
             return Ok(());
         }
-        let room = self
-            .limits
-            .output_bytes
-            .saturating_sub(transcript.output_bytes + LINE_BYTES);
+        let room = self.limits.output_bytes.saturating_sub(transcript.output_bytes + LINE_BYTES);
         let whole = format!("{prefix}{line}");
         let text = self::prefix(&whole, room);
         let fits = text.len() == whole.len() && transcript.output_bytes + LINE_BYTES <= self.limits.output_bytes;
@@ -187,11 +179,7 @@ impl Account {
             return Ok(());
         }
         transcript.truncated = self.truncate;
-        if self.truncate {
-            Ok(())
-        } else {
-            Err(Ended(Termination::OutputLimit))
-        }
+        if self.truncate { Ok(()) } else { Err(Ended(Termination::OutputLimit)) }
     }
 
     /// Takes the result: JSON text.

@@ -44,10 +44,7 @@ impl ArtifactId {
     pub(crate) fn of(engine: &Engine, kind: &str, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
         engine.precompile_compatibility_hash().hash(&mut Absorb(&mut hasher));
-        for part in [kind.as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()]
-            .iter()
-            .chain(parts)
-        {
+        for part in [kind.as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()].iter().chain(parts) {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         Self(hasher.finalize())
@@ -71,24 +68,14 @@ impl Cache {
     /// # Errors
     /// [`Error::Io`], also where somebody else owns it or others may write to it.
     pub(crate) fn open(dir: &Path, installation_key: &[u8; 32]) -> Result<Self, Error> {
-        let io = |source| Error::Io {
-            path: dir.display().to_string(),
-            source,
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(io)?;
+        let io = |source| Error::Io { path: dir.display().to_string(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         let meta = fs::metadata(dir).map_err(io)?;
         if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o077 != 0 {
             let reason = "the directory of compiled code must be owned by this user and have mode 0700";
             return Err(io(std::io::Error::other(reason)));
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            key: blake3::derive_key("doer 2026 compiled artifacts", installation_key),
-        })
+        Ok(Self { dir: dir.to_owned(), key: blake3::derive_key("doer 2026 compiled artifacts", installation_key) })
     }
 
     /// The artifact, if it is there and verifies.
@@ -122,9 +109,7 @@ impl Cache {
         }
         // SAFETY: the bytes behind this handle are what `store` wrote, under a key that only this installation
         // has; nobody else may write to the file or replace it while it is mapped.
-        unsafe { Module::deserialize_open_file(engine, file) }
-            .map(Some)
-            .map_err(|error| error.to_string())
+        unsafe { Module::deserialize_open_file(engine, file) }.map(Some).map_err(|error| error.to_string())
     }
 
     /// Compiles `binary`, keeps the artifact, and loads it from the file, which shares its pages with the cache.
@@ -132,10 +117,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Engine`] where it does not compile. A file that cannot be written is only logged.
     pub(crate) fn compile(&self, engine: &Engine, id: ArtifactId, binary: &[u8]) -> Result<Module, Error> {
-        let refused = |source| Error::Engine {
-            during: "compiling",
-            source,
-        };
+        let refused = |source| Error::Engine { during: "compiling", source };
         let artifact = engine.precompile_module(binary).map_err(refused)?;
         self.keep(id, &artifact);
         if let Some(module) = self.load(engine, id) {
@@ -149,12 +131,7 @@ impl Cache {
         let path = self.path(id);
         let write = |path: &Path, bytes: &[u8]| {
             let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&temporary)?;
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
             file.write_all(bytes)?;
             fs::rename(&temporary, path)
         };
@@ -165,10 +142,7 @@ impl Cache {
     }
 
     fn seal(&self, id: ArtifactId, artifact: &[u8]) -> blake3::Hash {
-        blake3::Hasher::new_keyed(&self.key)
-            .update(id.0.as_bytes())
-            .update(artifact)
-            .finalize()
+        blake3::Hasher::new_keyed(&self.key).update(id.0.as_bytes()).update(artifact).finalize()
     }
 
     fn path(&self, id: ArtifactId) -> PathBuf {

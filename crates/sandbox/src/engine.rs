@@ -53,10 +53,7 @@ pub(crate) fn codegen_config() -> Config {
         true,
     );
     // Traps are told by their kind; a backtrace of native frames helps no user and costs each trap.
-    config
-        .wasm_backtrace_max_frames(None)
-        .native_unwind_info(false)
-        .generate_address_map(false);
+    config.wasm_backtrace_max_frames(None).native_unwind_info(false).generate_address_map(false);
     config
 }
 
@@ -66,31 +63,22 @@ pub(crate) fn codegen_config() -> Config {
 /// [`Error::Engine`] where the host cannot reserve what the pool needs.
 pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
     let mut config = codegen_config();
-    config
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
+    config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
-    Engine::new(&config).map_err(|source| Error::Engine {
-        during: "reserving the instance pool",
-        source,
-    })
+    Engine::new(&config).map_err(|source| Error::Engine { during: "reserving the instance pool", source })
 }
 
 fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     let slots = settings.concurrency;
     let mut pool = PoolingAllocationConfig::default();
     // A JavaScript guest is two instances on one memory: its heap image, and the engine that works on it.
-    pool.total_core_instances(2 * slots)
-        .total_memories(slots)
-        .total_tables(slots)
-        .total_stacks(slots);
+    pool.total_core_instances(2 * slots).total_memories(slots).total_tables(slots).total_stacks(slots);
     pool.max_memory_size(usize::try_from(settings.max_memory_bytes).unwrap_or(usize::MAX));
     pool.table_elements(TABLE_ELEMENTS);
     // A slot that was used for an image before keeps that image mapped: as many may be warm as there are.
     pool.max_unused_warm_slots(slots);
     // A slot keeps its touched pages and has them wiped by memcpy, which is cheaper than page faults.
-    pool.linear_memory_keep_resident(settings.keep_resident_bytes)
-        .table_keep_resident(16 << 10);
+    pool.linear_memory_keep_resident(settings.keep_resident_bytes).table_keep_resident(16 << 10);
     let scan = settings.pagemap_scan == PagemapScan::Auto && swap::is_impossible();
     let scan = scan && PoolingAllocationConfig::is_pagemap_scan_available();
     tracing::info!(slots, pagemap_scan = scan, "instance pool");
@@ -118,11 +106,7 @@ impl Ticker {
             let mut idle_ticks = 0;
             // Ends with the last handle on the sandbox; `Drop` below wakes it for that.
             while let Some(running) = weak.upgrade() {
-                idle_ticks = if running.load(Ordering::Acquire) == 0 {
-                    idle_ticks + 1
-                } else {
-                    0
-                };
+                idle_ticks = if running.load(Ordering::Acquire) == 0 { idle_ticks + 1 } else { 0 };
                 drop(running);
                 if idle_ticks > TICKS_BEFORE_SLEEP {
                     thread::park();
@@ -136,14 +120,8 @@ impl Ticker {
         let handle = thread::Builder::new()
             .name("doer-epoch".into())
             .spawn(body)
-            .map_err(|source| Error::Io {
-                path: "the epoch thread".into(),
-                source,
-            })?;
-        Ok(Self {
-            running,
-            thread: handle.thread().clone(),
-        })
+            .map_err(|source| Error::Io { path: "the epoch thread".into(), source })?;
+        Ok(Self { running, thread: handle.thread().clone() })
     }
 
     pub(crate) fn tick(&self) -> Ticking {

@@ -40,14 +40,8 @@ pub(crate) fn module<'a>(pages: u64, max_pages: Option<u64>, runs: impl IntoIter
     let mut data = DataSection::new();
     for run in runs {
         let offset = ConstExpr::i32_const(run.offset.cast_signed());
-        let mode = DataSegmentMode::Active {
-            memory_index: 0,
-            offset: &offset,
-        };
-        data.segment(DataSegment {
-            mode,
-            data: run.bytes.iter().copied(),
-        });
+        let mode = DataSegmentMode::Active { memory_index: 0, offset: &offset };
+        data.segment(DataSegment { mode, data: run.bytes.iter().copied() });
     }
     let mut module = Module::new();
     module.section(&memories).section(&exports).section(&data);
@@ -68,12 +62,7 @@ pub(crate) fn runs(memory: &[u8], start: usize) -> Vec<Run<'_>> {
         }
     }
     runs.into_iter()
-        .filter_map(|(start, end)| {
-            Some(Run {
-                offset: u32::try_from(start).ok()?,
-                bytes: memory.get(start..end)?,
-            })
-        })
+        .filter_map(|(start, end)| Some(Run { offset: u32::try_from(start).ok()?, bytes: memory.get(start..end)? }))
         .collect()
 }
 
@@ -87,10 +76,7 @@ mod tests {
         memory[5] = 1;
         memory[GAP_BYTES * 2 + 1] = 1;
         memory[GAP_BYTES * 7] = 1;
-        let found: Vec<_> = runs(&memory, 0)
-            .iter()
-            .map(|run| (run.offset as usize, run.bytes.len()))
-            .collect();
+        let found: Vec<_> = runs(&memory, 0).iter().map(|run| (run.offset as usize, run.bytes.len())).collect();
         // The second page is a gap short enough to be carried along.
         assert_eq!(found, [(0, 3 * GAP_BYTES), (7 * GAP_BYTES, GAP_BYTES)]);
         assert_eq!(runs(&memory, 3 * GAP_BYTES).len(), 1);
@@ -99,14 +85,7 @@ mod tests {
     #[test]
     fn an_image_is_a_valid_module() {
         let bytes = [7; 10];
-        let binary = module(
-            2,
-            Some(4),
-            [Run {
-                offset: 100,
-                bytes: &bytes,
-            }],
-        );
+        let binary = module(2, Some(4), [Run { offset: 100, bytes: &bytes }]);
         assert!(wasmparser::validate(&binary).is_ok());
     }
 }

@@ -47,10 +47,7 @@ pub(crate) fn take_apart() -> Result<Linked, String> {
             _ => {}
         }
         if let Some((id, range)) = payload.as_section() {
-            code.section(&RawSection {
-                id,
-                data: &ARTIFACT[range],
-            });
+            code.section(&RawSection { id, data: &ARTIFACT[range] });
         }
     }
     let memory = memory.ok_or("the guest imports no memory")?;
@@ -67,10 +64,7 @@ fn run<'a>(segment: &wasmparser::Data<'a>) -> Result<Run<'a>, String> {
         return Err("the guest has a passive data segment".into());
     };
     match offset_expr.get_operators_reader().read() {
-        Ok(Operator::I32Const { value }) => Ok(Run {
-            offset: value.cast_unsigned(),
-            bytes: segment.data,
-        }),
+        Ok(Operator::I32Const { value }) => Ok(Run { offset: value.cast_unsigned(), bytes: segment.data }),
         _ => Err("a data segment of the guest has no constant offset".into()),
     }
 }
@@ -85,18 +79,13 @@ mod tests {
         assert!(wasmparser::validate(&linked.code).is_ok());
         assert!(wasmparser::validate(&linked.data).is_ok());
         let has = |binary: &[u8], wanted: fn(&Payload<'_>) -> bool| {
-            Parser::new(0)
-                .parse_all(binary)
-                .any(|payload| wanted(&payload.unwrap()))
+            Parser::new(0).parse_all(binary).any(|payload| wanted(&payload.unwrap()))
         };
         assert!(!has(&linked.code, |payload| matches!(
             payload,
             Payload::DataSection(_) | Payload::StartSection { .. }
         )));
-        assert!(!has(&linked.data, |payload| matches!(
-            payload,
-            Payload::CodeSectionStart { .. }
-        )));
+        assert!(!has(&linked.data, |payload| matches!(payload, Payload::CodeSectionStart { .. })));
         assert!(has(&linked.data, |payload| matches!(payload, Payload::DataSection(_))));
     }
 }

@@ -44,10 +44,9 @@ impl Program {
     pub fn size_bytes(&self) -> u64 {
         let bytes = match self {
             Self::Text { code, .. } => code.len(),
-            Self::Modules { modules, .. } => modules
-                .iter()
-                .map(|(name, module)| name.len() + module.size_bytes())
-                .sum(),
+            Self::Modules { modules, .. } => {
+                modules.iter().map(|(name, module)| name.len() + module.size_bytes()).sum()
+            }
             Self::Wasm(bytes) => bytes.len(),
         };
         bytes as u64

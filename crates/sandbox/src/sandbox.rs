@@ -51,9 +51,7 @@ pub struct Stats {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
@@ -130,11 +128,7 @@ impl Sandbox {
     {
         let account = Arc::new(Account::open(&mut invocation));
         let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
-        let run = Run {
-            inner: self.inner.clone(),
-            invocation: Arc::new(invocation),
-            account: account.clone(),
-        };
+        let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
         if wall.is_zero() {
             return (Err(End::Terminated(Termination::Timeout)), account);
         }
@@ -154,12 +148,7 @@ fn outcome((ended, account): (Result<Answer, End>, Arc<Account>)) -> Result<Outc
         Ok(answer) => Ok(answer),
         Err(end) => Err(into_guest_error(end, &account)?),
     };
-    Ok(Outcome {
-        answer,
-        logs,
-        truncated,
-        usage,
-    })
+    Ok(Outcome { answer, logs, truncated, usage })
 }
 
 /// One execution on its way.
@@ -200,38 +189,28 @@ impl Run {
     }
 
     async fn javascript(&self, source: protocol::Program) -> Result<Answer, End> {
-        let program = Evaluate {
-            program: source,
-            surface: self.invocation.surface,
-        };
+        let program = Evaluate { program: source, surface: self.invocation.surface };
         let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.run(&program, &invocation, &account).await })
-            .await
+        self.in_slot(async move { inner.javascript.run(&program, &invocation, &account).await }).await
     }
 
     async fn command(&self, binary: &[u8], text: bool) -> Result<Answer, End> {
         let command = self.inner.commands.get(binary, text, &self.account).await?;
         let (invocation, account) = (self.invocation.clone(), self.account.clone());
         let input = move || invocation.input.as_ref().map(|input| input.get().to_owned());
-        self.in_slot(async move { command.run(&account, input().as_deref()).await })
-            .await
+        self.in_slot(async move { command.run(&account, input().as_deref()).await }).await
     }
 
     async fn image(self, image: Image) -> Result<Answer, End> {
         let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.run_image(&image, &invocation, &account).await })
-            .await
+        self.in_slot(async move { inner.javascript.run_image(&image, &invocation, &account).await }).await
     }
 
     async fn make_image(self, program: Program) -> Result<Image, End> {
         let source = self.inner.translate(program).await?;
-        let program = Evaluate {
-            program: source,
-            surface: self.invocation.surface,
-        };
+        let program = Evaluate { program: source, surface: self.invocation.surface };
         let (inner, account) = (self.inner.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.image(&program, &account).await })
-            .await
+        self.in_slot(async move { inner.javascript.image(&program, &account).await }).await
     }
 
     /// Runs `work` under a permit, on this thread for its first slice and in the background from then on.
@@ -247,11 +226,7 @@ impl Run {
             let _ticking = inner.ticker.tick();
             work.await
         };
-        self.inner
-            .background
-            .run(self.account.clone(), held)
-            .await
-            .unwrap_or(Err(End::Host(Error::Panicked)))
+        self.inner.background.run(self.account.clone(), held).await.unwrap_or(Err(End::Host(Error::Panicked)))
     }
 }
 
@@ -259,10 +234,7 @@ impl Run {
 fn command_of(program: Program) -> Result<(Vec<u8>, bool), Program> {
     match program {
         Program::Wasm(binary) => Ok((binary, false)),
-        Program::Text {
-            code,
-            language: Some(Language::Wat),
-        } => Ok((code.into_bytes(), true)),
+        Program::Text { code, language: Some(Language::Wat) } => Ok((code.into_bytes(), true)),
         Program::Modules { main, mut modules } => match modules.remove(&main) {
             Some(ModuleSource::Wasm(binary)) => Ok((binary, false)),
             Some(ModuleSource::Wat(text)) => Ok((text.into_bytes(), true)),
@@ -292,12 +264,9 @@ impl Inner {
     /// The program as the guest takes it: everything JavaScript.
     async fn translate(&self, program: Program) -> Result<protocol::Program, End> {
         match program {
-            Program::Text {
-                code,
-                language: Some(Language::TypeScript),
-            } => Ok(protocol::Program::Text(
-                self.typescript(code, true, ScriptKind::Snippet).await?,
-            )),
+            Program::Text { code, language: Some(Language::TypeScript) } => {
+                Ok(protocol::Program::Text(self.typescript(code, true, ScriptKind::Snippet).await?))
+            }
             Program::Text { code, .. } => Ok(protocol::Program::Text(plain(code))),
             Program::Modules { main, modules } => {
                 let mut translated = Vec::with_capacity(modules.len());
@@ -305,10 +274,7 @@ impl Inner {
                     let body = self.translate_module(&name, source).await?;
                     translated.push(protocol::Module { name, body });
                 }
-                Ok(protocol::Program::Modules {
-                    main,
-                    modules: translated,
-                })
+                Ok(protocol::Program::Modules { main, modules: translated })
             }
             Program::Wasm(_) => Err(refusal("this program is no JavaScript")),
         }
@@ -326,41 +292,23 @@ impl Inner {
             ModuleSource::Json(text) => protocol::ModuleBody::Json(text),
             ModuleSource::Data(bytes) => protocol::ModuleBody::Data(bytes),
             ModuleSource::Wasm(_) | ModuleSource::Wat(_) => {
-                return Err(refusal(&format!(
-                    "module {name:?}: WebAssembly can only be the main module"
-                )));
+                return Err(refusal(&format!("module {name:?}: WebAssembly can only be the main module")));
             }
         })
     }
 
     async fn typescript(&self, code: String, jsx: bool, kind: ScriptKind) -> Result<protocol::Source, End> {
-        let compiled = self
-            .compiler
-            .typescript(TypeScript { code, jsx, kind })
-            .await
-            .map_err(End::from)?;
-        Ok(protocol::Source {
-            code: compiled.code,
-            mappings: Some(compiled.mappings),
-        })
+        let compiled = self.compiler.typescript(TypeScript { code, jsx, kind }).await.map_err(End::from)?;
+        Ok(protocol::Source { code: compiled.code, mappings: Some(compiled.mappings) })
     }
 }
 
 impl From<CompileError> for End {
     fn from(error: CompileError) -> Self {
         match error {
-            CompileError::Refused {
-                name,
-                message,
-                line,
-                column,
-            } => Self::Guest(GuestError {
-                name: name.to_owned(),
-                message,
-                line,
-                column,
-                ..GuestError::default()
-            }),
+            CompileError::Refused { name, message, line, column } => {
+                Self::Guest(GuestError { name: name.to_owned(), message, line, column, ..GuestError::default() })
+            }
             CompileError::Limit(_) => Self::Guest(GuestError {
                 name: "CompileError".into(),
                 message: error.to_string(),
@@ -377,11 +325,7 @@ fn plain(code: String) -> protocol::Source {
 }
 
 fn refusal(message: &str) -> End {
-    End::Guest(GuestError {
-        name: "Error".into(),
-        message: message.to_owned(),
-        ..GuestError::default()
-    })
+    End::Guest(GuestError { name: "Error".into(), message: message.to_owned(), ..GuestError::default() })
 }
 
 /// The guest's error that an end stands for, or ours.
@@ -397,42 +341,21 @@ fn into_guest_error(end: End, account: &Account) -> Result<GuestError, Error> {
 fn explain(code: Termination, account: &Account) -> GuestError {
     let limits = &account.limits;
     let (name, message) = match code {
-        Termination::Timeout => (
-            "TimeoutError",
-            format!("Execution timed out after {}ms", limits.wall.as_millis()),
-        ),
-        Termination::CpuLimit => (
-            "LimitError",
-            format!("CPU time limit of {}ms exceeded", limits.cpu.as_millis()),
-        ),
+        Termination::Timeout => ("TimeoutError", format!("Execution timed out after {}ms", limits.wall.as_millis())),
+        Termination::CpuLimit => ("LimitError", format!("CPU time limit of {}ms exceeded", limits.cpu.as_millis())),
         Termination::StartupLimit => (
             "LimitError",
-            format!(
-                "CPU time limit of {}ms for top-level code exceeded",
-                limits.startup_cpu.as_millis()
-            ),
+            format!("CPU time limit of {}ms for top-level code exceeded", limits.startup_cpu.as_millis()),
         ),
         Termination::FuelExhausted => ("LimitError", format!("Fuel limit of {} exceeded", limits.fuel)),
-        Termination::MemoryLimit => (
-            "LimitError",
-            format!("Memory limit of {} bytes exceeded", limits.memory_bytes),
-        ),
-        Termination::OutputLimit => (
-            "LimitError",
-            format!(
-                "Output limit of {} bytes for result and logs exceeded",
-                limits.output_bytes
-            ),
-        ),
+        Termination::MemoryLimit => ("LimitError", format!("Memory limit of {} bytes exceeded", limits.memory_bytes)),
+        Termination::OutputLimit => {
+            ("LimitError", format!("Output limit of {} bytes for result and logs exceeded", limits.output_bytes))
+        }
         Termination::CallLimit => ("LimitError", format!("Limit of {} calls exceeded", limits.calls)),
         Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),
     };
-    GuestError {
-        name: name.to_owned(),
-        message,
-        code: Some(code),
-        ..GuestError::default()
-    }
+    GuestError { name: name.to_owned(), message, code: Some(code), ..GuestError::default() }
 }
 
 /// A place in the queue; leaving it gives it back.
@@ -440,9 +363,7 @@ struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     fn take(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| {
-            (now < limit).then_some(now + 1)
-        });
+        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| (now < limit).then_some(now + 1));
         taken.ok().map(|_| Self(waiting))
     }
 }

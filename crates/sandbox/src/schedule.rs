@@ -37,10 +37,7 @@ impl Background {
             .enable_time()
             .build()
             .map(|runtime| Self(Some(runtime)))
-            .map_err(|source| Error::Io {
-                path: "the background threads".into(),
-                source,
-            })
+            .map_err(|source| Error::Io { path: "the background threads".into(), source })
     }
 
     /// Runs `future` to its end: its first slice here, the rest in the background. Dropping this drops it, there
@@ -49,10 +46,7 @@ impl Background {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let future = Metered {
-            future: Box::pin(future),
-            account,
-        };
+        let future = Metered { future: Box::pin(future), account };
         match (FirstSlice { future: Some(future) }).await {
             Slice::Finished(output) => Some(output),
             Slice::Unfinished(rest) => {

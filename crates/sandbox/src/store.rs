@@ -92,11 +92,7 @@ impl End {
             Trap::StackOverflow => ("RangeError", "Maximum call stack size exceeded".to_owned()),
             other => ("RuntimeError", other.to_string()),
         };
-        Self::Guest(GuestError {
-            name: name.to_owned(),
-            message,
-            ..GuestError::default()
-        })
+        Self::Guest(GuestError { name: name.to_owned(), message, ..GuestError::default() })
     }
 }
 
@@ -117,19 +113,11 @@ impl ResourceLimiter for State {
 /// # Errors
 /// [`End::Host`] if the engine refuses, which it has no reason to.
 pub(crate) fn open(engine: &Engine, account: &Arc<Account>) -> Result<Store<State>, End> {
-    let state = State {
-        account: account.clone(),
-        clock: GuestClock::Running,
-        message: Vec::new(),
-        memory: None,
-        wasi: None,
-    };
+    let state =
+        State { account: account.clone(), clock: GuestClock::Running, message: Vec::new(), memory: None, wasi: None };
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
-    store.set_fuel(account.fuel_left()).map_err(|source| Error::Engine {
-        during: "setting fuel",
-        source,
-    })?;
+    store.set_fuel(account.fuel_left()).map_err(|source| Error::Engine { during: "setting fuel", source })?;
     store.epoch_deadline_callback(|mut store| {
         note_fuel(&mut store);
         store.data().account.tick()?;

@@ -12,11 +12,7 @@ pub(crate) fn is_impossible() -> bool {
 
 /// `/proc/swaps` has a heading and a line per device; unreadable counts as unknown.
 fn no_device(swaps: &str) -> bool {
-    swaps
-        .lines()
-        .next()
-        .is_some_and(|heading| heading.starts_with("Filename"))
-        && swaps.lines().nth(1).is_none()
+    swaps.lines().next().is_some_and(|heading| heading.starts_with("Filename")) && swaps.lines().nth(1).is_none()
 }
 
 /// In version 2, `memory.swap.max` of the group or of any above it holds for us.

@@ -1,9 +1,5 @@
 //! The pool of compiler processes, with real processes.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests; clippy knows only functions marked as such"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests; clippy knows only functions marked as such")]
 
 #[path = "compiler/hostile.rs"]
 mod hostile;

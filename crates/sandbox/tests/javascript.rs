@@ -21,33 +21,17 @@ fn every_form_of_code_answers() {
             ("(input) => input.a + 1;\n// done\n", json!(42)),
             ("x => x.a", json!(41)),
             ("export default (input) => input.a", json!(41)),
-            (
-                "export default { fetch() { return Response.json({ ok: true }) } }",
-                json!({"ok": true}),
-            ),
-            (
-                "export default { async fetch(request) { return new Response((await request.json()).a) } }",
-                json!("41"),
-            ),
+            ("export default { fetch() { return Response.json({ ok: true }) } }", json!({"ok": true})),
+            ("export default { async fetch(request) { return new Response((await request.json()).a) } }", json!("41")),
             ("const text = 'export default 1'; return text.length", json!(16)),
             ("return (await request.json()).a", json!(41)),
-            (
-                "await new Promise(r => setTimeout(r, 5)); return 'later'",
-                json!("later"),
-            ),
+            ("await new Promise(r => setTimeout(r, 5)); return 'later'", json!("later")),
             ("return", json!(null)),
-            (
-                "const n: number = 20; interface A { x: number }; return n * 2",
-                json!(40),
-            ),
+            ("const n: number = 20; interface A { x: number }; return n * 2", json!(40)),
         ] {
             let outcome = run(text(code), invocation(json!({"a": 41}))).await;
             let answer = outcome.answer.unwrap_or_else(|error| panic!("{code}: {error:?}"));
-            assert_eq!(
-                serde_json::from_str::<serde_json::Value>(answer.result.get()).unwrap(),
-                expected,
-                "{code}"
-            );
+            assert_eq!(serde_json::from_str::<serde_json::Value>(answer.result.get()).unwrap(), expected, "{code}");
         }
     });
 }
@@ -58,20 +42,10 @@ fn errors_stand_where_the_user_wrote_them() {
         for (code, name, line, column) in [
             ("return 2 +", "SyntaxError", 1, 11),
             ("\n\n  nope()", "ReferenceError", 3, 3),
-            (
-                "const f = () => {\n  throw new TypeError('x')\n}\nf()",
-                "TypeError",
-                2,
-                13,
-            ),
+            ("const f = () => {\n  throw new TypeError('x')\n}\nf()", "TypeError", 2, 13),
             ("async () => {\n\n   null.x }", "TypeError", 3, 4),
             ("export default () => {\n null.x }", "TypeError", 2, 2),
-            (
-                "interface A { x: number }\nconst a: A = { x: 1 };\n\n  throw new Error('x')",
-                "Error",
-                4,
-                13,
-            ),
+            ("interface A { x: number }\nconst a: A = { x: 1 };\n\n  throw new Error('x')", "Error", 4, 13),
         ] {
             let error = run(text(code), invocation(json!(null))).await.answer.unwrap_err();
             assert_eq!(
@@ -90,25 +64,13 @@ fn each_limit_ends_the_run_with_its_own_code_and_keeps_the_logs() {
         let bomb = "console.log('on'); const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))";
         for (code, wanted) in [
             ("console.log('on'); for (;;) {}", T::Timeout),
-            (
-                "console.log('on'); const f = () => Promise.resolve().then(f); await f()",
-                T::Timeout,
-            ),
-            (
-                "console.log('on'); await new Promise(r => setTimeout(r, 1e6))",
-                T::Timeout,
-            ),
+            ("console.log('on'); const f = () => Promise.resolve().then(f); await f()", T::Timeout),
+            ("console.log('on'); await new Promise(r => setTimeout(r, 1e6))", T::Timeout),
             ("console.log('on'); /(a+)+$/.test('a'.repeat(40) + 'b')", T::CpuLimit),
             ("console.log('on'); for (;;) [3,1,2].sort(() => 1)", T::FuelExhausted),
             (bomb, T::MemoryLimit),
-            (
-                "console.log('on'); let s = ''; for (;;) { s += 'x'.repeat(1e6); s.charCodeAt(0) }",
-                T::MemoryLimit,
-            ),
-            (
-                "console.log('on'); for (;;) console.log('x'.repeat(1000))",
-                T::OutputLimit,
-            ),
+            ("console.log('on'); let s = ''; for (;;) { s += 'x'.repeat(1e6); s.charCodeAt(0) }", T::MemoryLimit),
+            ("console.log('on'); for (;;) console.log('x'.repeat(1000))", T::OutputLimit),
             ("console.log('on'); return 'x'.repeat(100000)", T::OutputLimit),
         ] {
             let mut limited = invocation(json!(null));
@@ -166,10 +128,7 @@ fn endless_recursion_of_every_kind_is_a_range_error() {
             patient.limits.fuel = u64::MAX;
             let outcome = run(text(code), patient).await;
             let error = outcome.answer.expect_err(code);
-            assert!(
-                matches!(error.name.as_str(), "RangeError" | "SyntaxError" | "InternalError"),
-                "{code}: {error:?}"
-            );
+            assert!(matches!(error.name.as_str(), "RangeError" | "SyntaxError" | "InternalError"), "{code}: {error:?}");
             assert_eq!(error.code, None, "{code}");
         }
     });
@@ -188,18 +147,10 @@ fn a_run_from_an_image_answers_like_the_first_one() {
             "let n = 0; export default () => ++n",
         ] {
             let program = text(code);
-            let first = sandbox
-                .execute(program.clone(), invocation(json!({"a": 1})))
-                .await
-                .unwrap()
-                .answer
-                .unwrap();
+            let first = sandbox.execute(program.clone(), invocation(json!({"a": 1}))).await.unwrap().answer.unwrap();
             let image = sandbox.image(program, invocation(json!(null))).await.unwrap().unwrap();
             for _ in 0..3 {
-                let outcome = sandbox
-                    .execute_image(image.clone(), invocation(json!({"a": 1})))
-                    .await
-                    .unwrap();
+                let outcome = sandbox.execute_image(image.clone(), invocation(json!({"a": 1}))).await.unwrap();
                 assert_eq!(outcome.answer.unwrap().result.get(), first.result.get(), "{code}");
             }
         }
@@ -214,25 +165,13 @@ fn randomness_differs_between_runs_and_is_refused_at_top_level() {
         let image = sandbox.image(program, invocation(json!(null))).await.unwrap().unwrap();
         let mut seen = std::collections::HashSet::new();
         for _ in 0..20 {
-            let outcome = sandbox
-                .execute_image(image.clone(), invocation(json!(null)))
-                .await
-                .unwrap();
+            let outcome = sandbox.execute_image(image.clone(), invocation(json!(null))).await.unwrap();
             assert!(seen.insert(outcome.answer.unwrap().result.get().to_owned()));
         }
-        for call in [
-            "Math.random()",
-            "crypto.getRandomValues(new Uint8Array(1))",
-            "setTimeout(() => {}, 1)",
-        ] {
-            let error = run(text(&format!("{call}; export default 1")), invocation(json!(null)))
-                .await
-                .answer
-                .unwrap_err();
-            assert!(
-                error.message.contains("not allowed in global scope"),
-                "{call}: {error:?}"
-            );
+        for call in ["Math.random()", "crypto.getRandomValues(new Uint8Array(1))", "setTimeout(() => {}, 1)"] {
+            let error =
+                run(text(&format!("{call}; export default 1")), invocation(json!(null))).await.answer.unwrap_err();
+            assert!(error.message.contains("not allowed in global scope"), "{call}: {error:?}");
         }
     });
 }
@@ -253,19 +192,14 @@ fn breaking_built_ins_breaks_only_oneself() {
         let outcome = run(text(code), invocation(json!(null))).await;
         assert_eq!(outcome.logs, ["still here {\"a\":[1]}"]);
         assert_eq!(outcome.answer.unwrap().result.get(), "{\"fine\":[true]}");
-        let hung = run(
-            text("Promise.prototype.then = null; Object.prototype.then = 1; console.log('x'); for (;;) {}"),
-            {
+        let hung =
+            run(text("Promise.prototype.then = null; Object.prototype.then = 1; console.log('x'); for (;;) {}"), {
                 let mut i = invocation(json!(null));
                 i.limits.wall = Duration::from_millis(50);
                 i
-            },
-        )
-        .await;
-        assert_eq!(
-            (hung.logs, hung.answer.unwrap_err().code),
-            (vec!["x".to_owned()], Some(Termination::Timeout))
-        );
+            })
+            .await;
+        assert_eq!((hung.logs, hung.answer.unwrap_err().code), (vec!["x".to_owned()], Some(Termination::Timeout)));
     });
 }
 
@@ -294,14 +228,8 @@ fn modules_import_each_other_and_nothing_else() {
         let outcome = run(program(""), invocation(json!(null))).await;
         assert_eq!(outcome.answer.unwrap().result.get(), "[42,\"text\",3,21]");
         for (import, message) in [
-            (
-                "import '../../x.js'",
-                "No such module: \"../../x.js\", imported from \"src/main.js\"",
-            ),
-            (
-                "import 'node:fs'",
-                "No such module: \"node:fs\", imported from \"src/main.js\"",
-            ),
+            ("import '../../x.js'", "No such module: \"../../x.js\", imported from \"src/main.js\""),
+            ("import 'node:fs'", "No such module: \"node:fs\", imported from \"src/main.js\""),
         ] {
             let error = run(program(import), invocation(json!(null))).await.answer.unwrap_err();
             assert_eq!(error.message, message);
@@ -313,28 +241,13 @@ fn modules_import_each_other_and_nothing_else() {
 fn results_that_json_cannot_carry_name_their_path() {
     block_on(async {
         for (code, message) in [
-            (
-                "return { a: [1n] }",
-                "result.a[0] cannot be returned as JSON: it is a BigInt",
-            ),
-            (
-                "return { 'a b': () => 1 }",
-                "result[\"a b\"] cannot be returned as JSON: it is a function",
-            ),
-            (
-                "const a = {}; a.b = a; return a",
-                "result.b cannot be returned as JSON: it is a cycle",
-            ),
-            (
-                "return Symbol('x')",
-                "result cannot be returned as JSON: it is a symbol",
-            ),
+            ("return { a: [1n] }", "result.a[0] cannot be returned as JSON: it is a BigInt"),
+            ("return { 'a b': () => 1 }", "result[\"a b\"] cannot be returned as JSON: it is a function"),
+            ("const a = {}; a.b = a; return a", "result.b cannot be returned as JSON: it is a cycle"),
+            ("return Symbol('x')", "result cannot be returned as JSON: it is a symbol"),
         ] {
             let error = run(text(code), invocation(json!(null))).await.answer.unwrap_err();
-            assert_eq!(
-                (error.name.as_str(), error.message.as_str()),
-                ("SerializationError", message)
-            );
+            assert_eq!((error.name.as_str(), error.message.as_str()), ("SerializationError", message));
         }
         let code =
             "return [new Date(0), new Map([[1, 2]]), new Set([3]), new Uint8Array([1, 2]), NaN, undefined, '\\ud800',
@@ -359,10 +272,7 @@ fn webassembly_commands_take_input_and_give_a_result() {
                 (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
                 (i32.store (i32.const 4) (i32.load (i32.const 8)))
                 (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
-        let program = Program::Text {
-            code: echo.into(),
-            language: Some(doer_sandbox::Language::Wat),
-        };
+        let program = Program::Text { code: echo.into(), language: Some(doer_sandbox::Language::Wat) };
         for _ in 0..2 {
             let outcome = run(program.clone(), invocation(json!({"a": [1, 2]}))).await;
             assert_eq!(outcome.answer.unwrap().result.get(), r#"{"a":[1,2]}"#);
@@ -374,9 +284,6 @@ fn webassembly_commands_take_input_and_give_a_result() {
         let mut limited = invocation(json!(null));
         limited.limits.wall = Duration::from_millis(100);
         limited.limits.fuel = u64::MAX;
-        assert_eq!(
-            run(endless, limited).await.answer.unwrap_err().code,
-            Some(Termination::Timeout)
-        );
+        assert_eq!(run(endless, limited).await.answer.unwrap_err().code, Some(Termination::Timeout));
     });
 }

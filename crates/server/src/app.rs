@@ -76,13 +76,7 @@ impl App {
             lifecycle: lifecycle.clone(),
         });
         let authenticator = Authenticator { keys, clock, dev };
-        Ok(Arc::new(Self {
-            config,
-            authenticator,
-            runner,
-            metrics,
-            lifecycle,
-        }))
+        Ok(Arc::new(Self { config, authenticator, runner, metrics, lifecycle }))
     }
 
     /// Is new work welcome?

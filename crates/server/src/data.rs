@@ -42,15 +42,8 @@ impl DataDir {
     /// # Errors
     /// [`DataError::Io`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let failed = |source| DataError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(failed)?;
+        let failed = |source| DataError::Io { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let mode = fs::metadata(path).map_err(failed)?.mode();
         if mode & 0o077 != 0 {
             tracing::warn!(path = %path.display(), "others can read the data directory; better: chmod 700");
@@ -79,10 +72,7 @@ impl DataDir {
             getrandom::fill(&mut key).map_err(DataError::Random)?;
             self.keep_secret("installation.key", &key)?;
         }
-        let bytes = fs::read(&path).map_err(|source| DataError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        let bytes = fs::read(&path).map_err(|source| DataError::Io { path: path.clone(), source })?;
         bytes.try_into().map_err(|_| DataError::DamagedKey { path })
     }
 
@@ -113,21 +103,13 @@ impl DataDir {
         let written = write_draft(&draft, content).and_then(|()| publish(&draft, &path));
         // Whatever became of it: a draft that is left would be a secret that nobody watches over.
         let _ = fs::remove_file(&draft);
-        written.map_err(|source| DataError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        written.map_err(|source| DataError::Io { path: path.clone(), source })?;
         Ok(path)
     }
 }
 
 fn write_draft(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -144,15 +126,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
 
         let key = data.installation_key().unwrap();
-        assert_eq!(
-            DataDir::open(&path).unwrap().installation_key().unwrap(),
-            key,
-            "made once"
-        );
-        assert_eq!(
-            fs::metadata(path.join("installation.key")).unwrap().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(DataDir::open(&path).unwrap().installation_key().unwrap(), key, "made once");
+        assert_eq!(fs::metadata(path.join("installation.key")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "no drafts are left");
     }
 

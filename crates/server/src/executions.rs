@@ -61,11 +61,7 @@ pub struct Ticket {
 impl Executions {
     /// A registry that remembers `recent` finished executions.
     pub fn new(recent: usize) -> Self {
-        Self {
-            states: DashMap::new(),
-            finished: Mutex::default(),
-            recent,
-        }
+        Self { states: DashMap::new(), finished: Mutex::default(), recent }
     }
 
     /// Enters a running execution; `None` where its id is taken, by a recent one too.
@@ -74,10 +70,7 @@ impl Executions {
             Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
                 entry.insert(State::Running { started_at, cancel });
-                Some(Ticket {
-                    executions: Arc::clone(self),
-                    key,
-                })
+                Some(Ticket { executions: Arc::clone(self), key })
             }
         }
     }
@@ -105,11 +98,7 @@ impl Ticket {
         let oldest = {
             let mut finished = executions.finished.lock().unwrap_or_else(PoisonError::into_inner);
             finished.push_back(self.key);
-            if finished.len() > executions.recent {
-                finished.pop_front()
-            } else {
-                None
-            }
+            if finished.len() > executions.recent { finished.pop_front() } else { None }
         };
         if let Some(oldest) = oldest {
             executions.states.remove(&oldest);
@@ -138,11 +127,7 @@ mod tests {
     }
 
     fn receipt() -> Receipt {
-        Receipt {
-            started_at: Duration::ZERO,
-            verdict: Verdict::Ok,
-            usage: Usage::default(),
-        }
+        Receipt { started_at: Duration::ZERO, verdict: Verdict::Ok, usage: Usage::default() }
     }
 
     #[test]

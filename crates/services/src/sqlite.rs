@@ -53,41 +53,24 @@ pub enum Error {
 /// # Errors
 /// [`Error::Open`] and [`Error::Newer`].
 pub fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Error> {
-    let opened = |source| Error::Open {
-        path: path.display().to_string(),
-        source,
-    };
+    let opened = |source| Error::Open { path: path.display().to_string(), source };
     let mut connection = Connection::open(path).map_err(opened)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opened)?;
     // WAL: the CLI writes while a running server reads. FULL: a key that was shown survives a power cut.
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
-        .map_err(opened)?;
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(opened)?;
 
     // Immediate: two processes that start at once must not both see the old version.
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(opened)?;
-    let found: u32 = transaction
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(opened)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opened)?;
+    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(opened)?;
     let found = found as usize;
     let Some(missing) = migrations.get(found..) else {
-        return Err(Error::Newer {
-            path: path.display().to_string(),
-            found,
-            known: migrations.len(),
-        });
+        return Err(Error::Newer { path: path.display().to_string(), found, known: migrations.len() });
     };
     for migration in missing {
         transaction.execute_batch(migration).map_err(opened)?;
     }
     transaction
-        .pragma_update(
-            None,
-            "user_version",
-            i64::try_from(migrations.len()).unwrap_or(i64::MAX),
-        )
+        .pragma_update(None, "user_version", i64::try_from(migrations.len()).unwrap_or(i64::MAX))
         .map_err(opened)?;
     transaction.commit().map_err(opened)?;
     Ok(connection)
@@ -115,10 +98,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.db");
         drop(open(&path, &["CREATE TABLE t (n)", "CREATE TABLE u (n)"]).unwrap());
-        assert!(matches!(
-            open(&path, &["CREATE TABLE t (n)"]),
-            Err(Error::Newer { found: 2, known: 1, .. })
-        ));
+        assert!(matches!(open(&path, &["CREATE TABLE t (n)"]), Err(Error::Newer { found: 2, known: 1, .. })));
     }
 
     #[test]

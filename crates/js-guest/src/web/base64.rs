@@ -44,10 +44,7 @@ fn btoa(ctx: Ctx<'_>, text: Text) -> Result<String> {
     let bytes: Option<Vec<u8>> = text.0.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
     match bytes {
         Some(bytes) => Ok(STANDARD.encode(bytes)),
-        None => Err(invalid(
-            &ctx,
-            "The string to be encoded contains characters outside of the Latin1 range.",
-        )),
+        None => Err(invalid(&ctx, "The string to be encoded contains characters outside of the Latin1 range.")),
     }
 }
 

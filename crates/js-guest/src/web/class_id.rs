@@ -10,10 +10,7 @@ pub fn install(native: &Object<'_>) -> Result<()> {
 /// The engine's number for the kind of object; 0 for what is no object.
 ///
 /// Scripts learn the numbers at boot, from an object of each kind.
-#[expect(
-    unsafe_code,
-    reason = "reads a header field of a live value; the engine answers for any value"
-)]
+#[expect(unsafe_code, reason = "reads a header field of a live value; the engine answers for any value")]
 fn class_id(value: Value<'_>) -> u32 {
     unsafe { qjs::JS_GetClassID(value.as_raw()) }
 }

@@ -28,9 +28,7 @@ pub fn install(native: &Object<'_>) -> Result<()> {
 
 /// Zero at top level, where the clock stands still.
 fn now_ms() -> f64 {
-    ORIGIN_US
-        .get()
-        .map_or(0.0, |origin| (coarse(host::now_us()) - origin).max(0.0) / 1000.0)
+    ORIGIN_US.get().map_or(0.0, |origin| (coarse(host::now_us()) - origin).max(0.0) / 1000.0)
 }
 
 fn time_origin_ms() -> f64 {

@@ -28,14 +28,7 @@ fn random_uuid(ctx: Ctx<'_>) -> Result<String> {
     host::random(&mut raw);
     let number = u128::from_be_bytes(raw) & !(0xF << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{number:032x}");
-    Ok(format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    ))
+    Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
 }
 
 /// The digest, or `undefined` where `name` (in upper case) is no digest.

@@ -71,14 +71,7 @@ fn encoding_name(label: Text) -> Option<String> {
 
 fn new_decoder(ctx: Ctx<'_>, label: Text, ignore_bom: bool) -> Result<Class<'_, StreamDecoder>> {
     let encoding = Encoding::for_label_no_replacement(label.0.as_bytes()).unwrap_or(UTF_8);
-    Class::instance(
-        ctx,
-        StreamDecoder {
-            encoding,
-            ignore_bom,
-            decoder: None,
-        },
-    )
+    Class::instance(ctx, StreamDecoder { encoding, ignore_bom, decoder: None })
 }
 
 /// Decodes the next chunk; the stream goes on after it if `stream` is set.

@@ -58,16 +58,8 @@ pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
 pub fn take_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<TakenResponse> {
     let parts: Array<'js> = function(ctx, |handoff| handoff.take_response.clone())?.call((value,))?;
     let headers = pairs(&parts.get(1)?)?;
-    let content_type = headers
-        .iter()
-        .find(|(name, _)| name == "content-type")
-        .map(|(_, value)| value.clone());
-    Ok(TakenResponse {
-        status: parts.get(0)?,
-        headers,
-        body: body_bytes(&parts.get(2)?)?,
-        content_type,
-    })
+    let content_type = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.clone());
+    Ok(TakenResponse { status: parts.get(0)?, headers, body: body_bytes(&parts.get(2)?)?, content_type })
 }
 
 /// A `Request` as a handler receives it. Names of headers may have any case.
@@ -81,9 +73,7 @@ pub fn new_request<'js>(
     headers: &[(String, String)],
     body: Option<&[u8]>,
 ) -> Result<Value<'js>> {
-    let body = body
-        .map(|body| TypedArray::<u8>::new_copy(ctx.clone(), body))
-        .transpose()?;
+    let body = body.map(|body| TypedArray::<u8>::new_copy(ctx.clone(), body)).transpose()?;
     // Headers go as arguments: filling an array could run setters that user code put on its prototype.
     let mut args = Args::new(ctx.clone(), 3 + 2 * headers.len());
     args.push_arg(url)?;
@@ -119,10 +109,7 @@ fn function<'js>(ctx: &Ctx<'js>, pick: impl Fn(&Handoff<'js>) -> Function<'js>) 
 }
 
 fn pairs(list: &Array<'_>) -> Result<Vec<(String, String)>> {
-    (0..list.len())
-        .step_by(2)
-        .map(|at| Ok((list.get::<Text>(at)?.0, list.get::<Text>(at + 1)?.0)))
-        .collect()
+    (0..list.len()).step_by(2).map(|at| Ok((list.get::<Text>(at)?.0, list.get::<Text>(at + 1)?.0))).collect()
 }
 
 fn body_bytes(source: &Value<'_>) -> Result<Option<Vec<u8>>> {

@@ -10,10 +10,7 @@ pub fn install(native: &Object<'_>) -> Result<()> {
     native.set("headerName", Function::new(ctx.clone(), header_name)?)?;
     native.set("headerValue", Function::new(ctx.clone(), header_value)?)?;
     native.set("isToken", Function::new(ctx.clone(), |text: Text| is_token(&text.0))?)?;
-    native.set(
-        "isReasonPhrase",
-        Function::new(ctx.clone(), |text: Text| is_reason_phrase(&text.0))?,
-    )
+    native.set("isReasonPhrase", Function::new(ctx.clone(), |text: Text| is_reason_phrase(&text.0))?)
 }
 
 /// The name in lower case; a name that is so already comes back as it is.
@@ -32,28 +29,17 @@ fn header_name<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Value<'js>> {
 fn header_value<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Value<'js>> {
     let text: Text = value.get()?;
     let trimmed = text.0.trim_matches(['\t', '\n', '\r', ' ']);
-    if trimmed
-        .chars()
-        .any(|c| matches!(c, '\0' | '\n' | '\r') || u32::from(c) > 0xFF)
-    {
+    if trimmed.chars().any(|c| matches!(c, '\0' | '\n' | '\r') || u32::from(c) > 0xFF) {
         return Err(Exception::throw_type(&ctx, "Invalid header value"));
     }
-    if trimmed.len() == text.0.len() {
-        Ok(value)
-    } else {
-        trimmed.into_js(&ctx)
-    }
+    if trimmed.len() == text.0.len() { Ok(value) } else { trimmed.into_js(&ctx) }
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 /// `reason-phrase` of RFC 9112: tabs, spaces, visible characters and bytes above 0x7F.
 fn is_reason_phrase(text: &str) -> bool {
-    text.chars()
-        .all(|c| matches!(c, '\t' | ' '..='~' | '\u{80}'..='\u{FF}'))
+    text.chars().all(|c| matches!(c, '\t' | ' '..='~' | '\u{80}'..='\u{FF}'))
 }

@@ -26,19 +26,15 @@ fn form_type(content_type: Text) -> Option<String> {
     if essence == "application/x-www-form-urlencoded" {
         return Some(String::new());
     }
-    let boundary = parts
-        .filter_map(|part| part.split_once('='))
-        .find(|(name, _)| name.eq_ignore_ascii_case("boundary"));
+    let boundary =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("boundary"));
     let boundary = boundary.map(|(_, value)| value.trim_matches('"').to_owned());
     boundary.filter(|boundary| essence == "multipart/form-data" && !boundary.is_empty())
 }
 
 /// The body and its boundary.
 fn multipart_encode<'js>(ctx: Ctx<'js>, form: Array<'js>) -> Result<Array<'js>> {
-    let parts: Vec<(String, Vec<u8>)> = (0..form.len())
-        .step_by(4)
-        .map(|at| part(&form, at))
-        .collect::<Result<_>>()?;
+    let parts: Vec<(String, Vec<u8>)> = (0..form.len()).step_by(4).map(|at| part(&form, at)).collect::<Result<_>>()?;
     let boundary = boundary(&parts);
     let mut body = Vec::new();
     for (head, value) in &parts {
@@ -55,23 +51,14 @@ fn multipart_encode<'js>(ctx: Ctx<'js>, form: Array<'js>) -> Result<Array<'js>> 
 
 /// Headers and content of one entry.
 fn part(form: &Array<'_>, at: usize) -> Result<(String, Vec<u8>)> {
-    let mut head = format!(
-        "Content-Disposition: form-data; name=\"{}\"",
-        escape(&newlines(&form.get::<Text>(at)?.0))
-    );
+    let mut head = format!("Content-Disposition: form-data; name=\"{}\"", escape(&newlines(&form.get::<Text>(at)?.0)));
     let value: Value<'_> = form.get(at + 3)?;
     let Some(file_name) = form.get::<Option<Text>>(at + 1)? else {
         return Ok((head, newlines(&value.get::<Text>()?.0).into_bytes()));
     };
-    let content_type = form
-        .get::<Option<Text>>(at + 2)?
-        .map(|text| text.0)
-        .filter(|text| !text.is_empty());
+    let content_type = form.get::<Option<Text>>(at + 2)?.map(|text| text.0).filter(|text| !text.is_empty());
     let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-    head.push_str(&format!(
-        "; filename=\"{}\"\r\nContent-Type: {content_type}",
-        escape(&file_name.0)
-    ));
+    head.push_str(&format!("; filename=\"{}\"\r\nContent-Type: {content_type}", escape(&file_name.0)));
     Ok((head, bytes::read(&value.get()?, <[u8]>::to_vec)))
 }
 
@@ -83,14 +70,11 @@ fn boundary(parts: &[(String, Vec<u8>)]) -> String {
         hash.update(head);
         hash.update(value);
     }
-    hash.finalize()
-        .iter()
-        .take(16)
-        .fold("----formdata-".to_owned(), |mut text, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hash.finalize().iter().take(16).fold("----formdata-".to_owned(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn escape(text: &str) -> String {
@@ -162,22 +146,14 @@ fn entry(head: &str, value: &[u8]) -> Option<Entry> {
         }
     }
     let (name, file_name) = names?;
-    Some(Entry {
-        name,
-        file_name,
-        content_type,
-        value: value.to_vec(),
-    })
+    Some(Entry { name, file_name, content_type, value: value.to_vec() })
 }
 
 /// Name and file name of `form-data; name="a"; filename="b"`.
 fn disposition(text: &str) -> Option<(String, Option<String>)> {
     let rest = text.strip_prefix("form-data;")?.trim_start().strip_prefix("name=\"")?;
     let (name, rest) = rest.split_once('"')?;
-    let file_name = match rest
-        .strip_prefix(';')
-        .map(|rest| rest.trim_start().strip_prefix("filename=\""))
-    {
+    let file_name = match rest.strip_prefix(';').map(|rest| rest.trim_start().strip_prefix("filename=\"")) {
         Some(file_name) => Some(unescape(file_name?.split_once('"')?.0)),
         None => None,
     };

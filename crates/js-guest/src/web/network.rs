@@ -11,8 +11,5 @@ pub fn install(native: &Object<'_>) -> Result<()> {
 
 fn fetch(ctx: Ctx<'_>) -> Result<()> {
     refuse_global(&ctx, "fetch()")?;
-    Err(Exception::throw_type(
-        &ctx,
-        "fetch is not permitted: no egress policy allows network access here",
-    ))
+    Err(Exception::throw_type(&ctx, "fetch is not permitted: no egress policy allows network access here"))
 }

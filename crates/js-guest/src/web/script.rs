@@ -10,10 +10,7 @@ use rquickjs::{Ctx, Error, FromJs, Function, Result, Value, qjs};
 ///
 /// # Errors
 /// A `SyntaxError` in JavaScript where the script does not parse.
-#[expect(
-    unsafe_code,
-    reason = "the bindings offer serialised bytecode for modules only, not for scripts"
-)]
+#[expect(unsafe_code, reason = "the bindings offer serialised bytecode for modules only, not for scripts")]
 pub fn compile<'js>(ctx: &Ctx<'js>, name: &str, text: &str) -> Result<Function<'js>> {
     // The engine wants both to end in a zero, which the length of the text does not count.
     let name = format!("{name}\0");
@@ -23,13 +20,7 @@ pub fn compile<'js>(ctx: &Ctx<'js>, name: &str, text: &str) -> Result<Function<'
     // SAFETY: all pointers are those of live buffers; every value is owned by exactly one `Value`,
     // except the function that `JS_EvalFunction` consumes.
     unsafe {
-        let compiled = qjs::JS_Eval(
-            raw,
-            source.as_ptr().cast(),
-            text.len() as _,
-            name.as_ptr().cast(),
-            only_compile,
-        );
+        let compiled = qjs::JS_Eval(raw, source.as_ptr().cast(), text.len() as _, name.as_ptr().cast(), only_compile);
         let compiled = owned(ctx, compiled)?;
         let mut len = 0;
         let flags = (qjs::JS_WRITE_OBJ_BYTECODE | qjs::JS_WRITE_OBJ_STRIP_SOURCE) as i32;

@@ -35,10 +35,7 @@ fn with_platform<R>(test: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
     let runtime = Runtime::new().expect("runtime");
     let context = Context::full(&runtime).expect("context");
     context.with(|ctx| {
-        install(&ctx)
-            .catch(&ctx)
-            .map_err(|error| error.to_string())
-            .expect("the platform installs");
+        install(&ctx).catch(&ctx).map_err(|error| error.to_string()).expect("the platform installs");
         set_global(false);
         begin_invocation(&ctx);
         test(ctx)
@@ -52,15 +49,8 @@ fn run(body: &str) {
 
 fn settle(ctx: &Ctx<'_>, body: &str) {
     let code = format!("(async ({{ assert, equal, same, throws, rejects }}) => {{\n{body}\n}})({HARNESS})");
-    let promise: rquickjs::Promise<'_> = ctx
-        .eval(code)
-        .catch(ctx)
-        .map_err(|e| e.to_string())
-        .expect("the test compiles");
-    let outcome = promise
-        .finish::<Value<'_>>()
-        .catch(ctx)
-        .map(|_| ())
-        .map_err(|error| error.to_string());
+    let promise: rquickjs::Promise<'_> =
+        ctx.eval(code).catch(ctx).map_err(|e| e.to_string()).expect("the test compiles");
+    let outcome = promise.finish::<Value<'_>>().catch(ctx).map(|_| ()).map_err(|error| error.to_string());
     assert_eq!(outcome, Ok(()));
 }

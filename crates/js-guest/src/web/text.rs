@@ -17,10 +17,7 @@ impl<'js> FromJs<'js> for Text {
 }
 
 /// The engine's own bytes, which its `&str` view promises to be UTF-8 although they need not be.
-#[expect(
-    unsafe_code,
-    reason = "the pointer and length are those of a live C string of the engine"
-)]
+#[expect(unsafe_code, reason = "the pointer and length are those of a live C string of the engine")]
 fn raw_bytes<'a>(text: &'a rquickjs::CString<'_>) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(text.as_ptr().cast(), text.len()) }
 }

@@ -56,10 +56,7 @@ fn url_href(input: Text) -> Option<String> {
 /// The serialised form of a URL that a request may have: absolute, and without credentials.
 fn request_url(ctx: Ctx<'_>, input: Text) -> Result<String> {
     match parse(&input.0, None) {
-        None => Err(Exception::throw_type(
-            &ctx,
-            "Request: the URL is not absolute, or not valid",
-        )),
+        None => Err(Exception::throw_type(&ctx, "Request: the URL is not absolute, or not valid")),
         Some(url) if url.username() != "" || url.password().is_some() => {
             Err(Exception::throw_type(&ctx, "Request: a URL must not hold credentials"))
         }
@@ -95,11 +92,7 @@ fn url_get(record: Class<'_, UrlRecord>, part: u32) -> Result<String> {
 /// A `blob:` URL has the origin of the URL inside it only where that is one of the web or a file's.
 fn origin(url: &Url) -> String {
     let foreign = url.scheme() == "blob" && !["http:", "https:"].iter().any(|scheme| url.path().starts_with(scheme));
-    if foreign {
-        "null".to_owned()
-    } else {
-        quirks::origin(url)
-    }
+    if foreign { "null".to_owned() } else { quirks::origin(url) }
 }
 
 /// Changes a part; `false` where the whole URL was to be replaced and the text is no URL.

@@ -109,19 +109,11 @@ impl RefusalName {
 impl Refusal {
     /// A text that does not follow its language's grammar.
     pub(super) fn syntax(message: impl Into<String>, position: Option<(u32, u32)>) -> Self {
-        Self {
-            name: RefusalName::SyntaxError,
-            message: message.into(),
-            position,
-        }
+        Self { name: RefusalName::SyntaxError, message: message.into(), position }
     }
 
     /// A program that follows the grammar and is refused all the same.
     pub(super) fn compile(message: impl Into<String>) -> Self {
-        Self {
-            name: RefusalName::CompileError,
-            message: message.into(),
-            position: None,
-        }
+        Self { name: RefusalName::CompileError, message: message.into(), position: None }
     }
 }

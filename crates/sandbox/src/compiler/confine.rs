@@ -42,22 +42,10 @@ pub(super) fn allow_cpu(budget: Duration) -> io::Result<()> {
     // Only the soft limit: the hard one could never be raised again for the next job.
     let maximum = getrlimit(Resource::Cpu).maximum;
     let current = maximum.map_or(seconds, |maximum| maximum.min(seconds));
-    Ok(setrlimit(
-        Resource::Cpu,
-        Rlimit {
-            current: Some(current),
-            maximum,
-        },
-    )?)
+    Ok(setrlimit(Resource::Cpu, Rlimit { current: Some(current), maximum })?)
 }
 
 fn limit(resource: Resource, value: u64) -> io::Result<()> {
     let value = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
-    Ok(setrlimit(
-        resource,
-        Rlimit {
-            current: Some(value),
-            maximum: Some(value),
-        },
-    )?)
+    Ok(setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
 }

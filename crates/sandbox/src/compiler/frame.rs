@@ -93,14 +93,8 @@ mod tests {
         write(&mut pipe, &("head", 7), b"body").unwrap();
         write(&mut pipe, &("next", 8), b"").unwrap();
         let mut from = pipe.as_slice();
-        assert_eq!(
-            read::<(String, u32)>(&mut from).unwrap().unwrap(),
-            (("head".to_owned(), 7), b"body".to_vec())
-        );
-        assert_eq!(
-            read::<(String, u32)>(&mut from).unwrap().unwrap(),
-            (("next".to_owned(), 8), Vec::new())
-        );
+        assert_eq!(read::<(String, u32)>(&mut from).unwrap().unwrap(), (("head".to_owned(), 7), b"body".to_vec()));
+        assert_eq!(read::<(String, u32)>(&mut from).unwrap().unwrap(), (("next".to_owned(), 8), Vec::new()));
         assert!(read::<(String, u32)>(&mut from).unwrap().is_none());
     }
 

@@ -67,17 +67,11 @@ impl Compiler {
             Some(process) => process,
             None => Process::start(&inner.config).await?,
         };
-        let job = Job::TypeScript {
-            jsx: request.jsx,
-            kind: request.kind,
-        };
+        let job = Job::TypeScript { jsx: request.jsx, kind: request.kind };
         let (reply, body) = process.run(job, request.code.as_bytes(), inner.config.timeout).await?;
         inner.keep(process);
         match reply {
-            Reply::Script { mappings } => Ok(Compiled {
-                code: text(body)?,
-                mappings,
-            }),
+            Reply::Script { mappings } => Ok(Compiled { code: text(body)?, mappings }),
             Reply::Refused(refusal) => Err(refused(refusal)),
             Reply::Ready | Reply::Module { .. } => Err(nonsense()),
         }
@@ -97,10 +91,7 @@ impl Compiler {
         let mut process = Process::start(&inner.config).await?;
         let (reply, body) = process.run(Job::Wasm { text }, &bytes, inner.config.timeout).await?;
         match reply {
-            Reply::Module { memory_bytes } => Ok(CompiledModule {
-                artifact: body,
-                memory_bytes,
-            }),
+            Reply::Module { memory_bytes } => Ok(CompiledModule { artifact: body, memory_bytes }),
             Reply::Refused(refusal) => Err(refused(refusal)),
             Reply::Ready | Reply::Script { .. } => Err(nonsense()),
         }
@@ -142,26 +133,12 @@ impl Inner {
 }
 
 async fn acquire(semaphore: &Semaphore) -> Result<SemaphorePermit<'_>, CompileError> {
-    semaphore
-        .acquire()
-        .await
-        .map_err(|_| CompileError::Unavailable("it is shut down".to_owned()))
+    semaphore.acquire().await.map_err(|_| CompileError::Unavailable("it is shut down".to_owned()))
 }
 
-fn refused(
-    Refusal {
-        name,
-        message,
-        position,
-    }: Refusal,
-) -> CompileError {
+fn refused(Refusal { name, message, position }: Refusal) -> CompileError {
     let (line, column) = position.unzip();
-    CompileError::Refused {
-        name: name.as_str(),
-        message,
-        line,
-        column,
-    }
+    CompileError::Refused { name: name.as_str(), message, line, column }
 }
 
 fn text(body: Vec<u8>) -> Result<String, CompileError> {

@@ -60,27 +60,14 @@ impl Process {
         else {
             return Err(CompileError::Unavailable("it has no pipes".to_owned()));
         };
-        let mut process = Self {
-            child,
-            stdin,
-            stdout,
-            stderr,
-            jobs: 0,
-        };
-        let budget = Budget {
-            memory_bytes: config.memory_bytes,
-            cpu: config.timeout,
-        };
+        let mut process = Self { child, stdin, stdout, stderr, jobs: 0 };
+        let budget = Budget { memory_bytes: config.memory_bytes, cpu: config.timeout };
         match timeout(config.timeout, process.exchange(&budget, &[], ANSWER_BASE_BYTES)).await {
             Ok(Ok((Reply::Ready, _))) => Ok(process),
-            Ok(Ok(_)) => Err(CompileError::Unavailable(
-                "it does not speak the compiler's protocol".to_owned(),
-            )),
+            Ok(Ok(_)) => Err(CompileError::Unavailable("it does not speak the compiler's protocol".to_owned())),
             Ok(Err(error)) => {
                 let (_, words) = process.die().await;
-                Err(CompileError::Unavailable(
-                    format!("it ended at start: {error} {words}").trim_end().to_owned(),
-                ))
+                Err(CompileError::Unavailable(format!("it ended at start: {error} {words}").trim_end().to_owned()))
             }
             Err(_) => Err(CompileError::Unavailable("it did not start in time".to_owned())),
         }
@@ -95,9 +82,7 @@ impl Process {
         limit: Duration,
     ) -> Result<(Reply, Vec<u8>), CompileError> {
         self.jobs += 1;
-        let max_bytes = (body.len() as u64)
-            .saturating_mul(ANSWER_FACTOR)
-            .saturating_add(ANSWER_BASE_BYTES);
+        let max_bytes = (body.len() as u64).saturating_mul(ANSWER_FACTOR).saturating_add(ANSWER_BASE_BYTES);
         match timeout(limit, self.exchange(&job, body, max_bytes.min(ANSWER_MAX_BYTES))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => Err(CompileError::Limit(Exhausted::Size)),
@@ -137,9 +122,7 @@ impl Process {
         };
         let mut words = Vec::new();
         let _ = timeout(DYING, (&mut self.stderr).take(LAST_WORDS_BYTES).read_to_end(&mut words)).await;
-        let signal = status
-            .and_then(|status| status.signal())
-            .and_then(Signal::from_named_raw);
+        let signal = status.and_then(|status| status.signal()).and_then(Signal::from_named_raw);
         (signal, String::from_utf8_lossy(&words).trim().to_owned())
     }
 }

@@ -24,13 +24,9 @@ const STACK_BYTES: usize = 32 << 20;
 /// Where the pipes or the limits fail; the process is of no use then and should end.
 pub fn serve() -> io::Result<()> {
     confine::renounce()?;
-    let jobs = thread::Builder::new()
-        .name("compiler".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(jobs)?;
+    let jobs = thread::Builder::new().name("compiler".to_owned()).stack_size(STACK_BYTES).spawn(jobs)?;
     // A panic in a compiler left who knows what behind: the process ends, and the parent starts another.
-    jobs.join()
-        .unwrap_or_else(|_| Err(io::Error::other("a compiler panicked")))
+    jobs.join().unwrap_or_else(|_| Err(io::Error::other("a compiler panicked")))
 }
 
 fn jobs() -> io::Result<()> {
@@ -51,22 +47,10 @@ fn jobs() -> io::Result<()> {
 
 fn run(job: Job, body: Vec<u8>) -> (Reply, Vec<u8>) {
     let outcome = match job {
-        Job::TypeScript { jsx, kind } => typescript::compile(body, jsx, kind).map(|compiled| {
-            (
-                Reply::Script {
-                    mappings: compiled.mappings,
-                },
-                compiled.code.into_bytes(),
-            )
-        }),
-        Job::Wasm { text } => wasm::compile(body, text).map(|module| {
-            (
-                Reply::Module {
-                    memory_bytes: module.memory_bytes,
-                },
-                module.artifact,
-            )
-        }),
+        Job::TypeScript { jsx, kind } => typescript::compile(body, jsx, kind)
+            .map(|compiled| (Reply::Script { mappings: compiled.mappings }, compiled.code.into_bytes())),
+        Job::Wasm { text } => wasm::compile(body, text)
+            .map(|module| (Reply::Module { memory_bytes: module.memory_bytes }, module.artifact)),
     };
     outcome.unwrap_or_else(|refusal| (Reply::Refused(refusal), Vec::new()))
 }

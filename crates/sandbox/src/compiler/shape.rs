@@ -41,10 +41,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
     let mut memory_bytes = 0;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
-            Payload::Version {
-                encoding: Encoding::Component,
-                ..
-            } => {
+            Payload::Version { encoding: Encoding::Component, .. } => {
                 return Err(Refusal::compile("components are not supported; only core modules are"));
             }
             Payload::CodeSectionStart { count, .. } => at_most(count, MAX_FUNCTIONS, "functions")?,
@@ -61,11 +58,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
             Payload::TableSection(section) => {
                 at_most(section.count(), MAX_TABLES, "tables")?;
                 for table in section {
-                    at_most(
-                        table.map_err(invalid)?.ty.initial,
-                        MAX_TABLE_ELEMENTS,
-                        "elements in its table",
-                    )?;
+                    at_most(table.map_err(invalid)?.ty.initial, MAX_TABLE_ELEMENTS, "elements in its table")?;
                 }
             }
             Payload::DataSection(section) => at_most(section.count(), MAX_SEGMENTS, "data segments")?,
@@ -110,9 +103,7 @@ fn at_most(count: impl Into<u64>, limit: impl Into<u64>, what: &str) -> Result<(
     if count <= limit {
         return Ok(());
     }
-    Err(Refusal::compile(format!(
-        "the module has {count} {what}; at most {limit} are compiled"
-    )))
+    Err(Refusal::compile(format!("the module has {count} {what}; at most {limit} are compiled")))
 }
 
 fn invalid(error: wasmparser::BinaryReaderError) -> Refusal {

@@ -44,10 +44,7 @@ pub(super) fn compile(code: Vec<u8>, jsx: bool, kind: ScriptKind) -> Result<Comp
         .parse();
     refuse_errors(&code, &parsed.diagnostics)?;
     let mut program = parsed.program;
-    let analysed = SemanticBuilder::new()
-        .with_check_syntax_error(true)
-        .with_enum_eval(true)
-        .build(&program);
+    let analysed = SemanticBuilder::new().with_check_syntax_error(true).with_enum_eval(true).build(&program);
     refuse_errors(&code, &analysed.diagnostics)?;
 
     let transformed = Transformer::new(&allocator, Path::new("code"), &options(jsx))
@@ -63,24 +60,14 @@ pub(super) fn compile(code: Vec<u8>, jsx: bool, kind: ScriptKind) -> Result<Comp
 
 fn options(jsx: bool) -> TransformOptions {
     TransformOptions {
-        decorator: DecoratorOptions {
-            legacy: true,
-            ..DecoratorOptions::default()
-        },
+        decorator: DecoratorOptions { legacy: true, ..DecoratorOptions::default() },
         jsx: if jsx {
-            JsxOptions {
-                runtime: JsxRuntime::Classic,
-                display_name_plugin: false,
-                ..JsxOptions::enable()
-            }
+            JsxOptions { runtime: JsxRuntime::Classic, display_name_plugin: false, ..JsxOptions::enable() }
         } else {
             JsxOptions::disable()
         },
         // The other mode imports helpers from a package that no guest has.
-        helper_loader: HelperLoaderOptions {
-            mode: HelperLoaderMode::External,
-            ..HelperLoaderOptions::default()
-        },
+        helper_loader: HelperLoaderOptions { mode: HelperLoaderMode::External, ..HelperLoaderOptions::default() },
         ..TransformOptions::default()
     }
 }
@@ -113,36 +100,21 @@ fn print(mut program: Program<'_>, helpers: bool) -> Compiled {
     });
     if helpers {
         // A line more above: in the mappings, a `;`.
-        return Compiled {
-            code: format!("{DECORATOR_HELPERS}{}", printed.code),
-            mappings: format!(";{mappings}"),
-        };
+        return Compiled { code: format!("{DECORATOR_HELPERS}{}", printed.code), mappings: format!(";{mappings}") };
     }
-    Compiled {
-        code: printed.code,
-        mappings,
-    }
+    Compiled { code: printed.code, mappings }
 }
 
 fn refuse_errors(code: &str, diagnostics: &Diagnostics) -> Result<(), Refusal> {
-    diagnostics
-        .errors()
-        .next()
-        .map_or(Ok(()), |first| Err(refusal(code, first)))
+    diagnostics.errors().next().map_or(Ok(()), |first| Err(refusal(code, first)))
 }
 
 fn refusal(code: &str, diagnostic: &OxcDiagnostic) -> Refusal {
-    let position = diagnostic
-        .labels
-        .first()
-        .map(|label| position(code, label.offset() as usize));
+    let position = diagnostic.labels.first().map(|label| position(code, label.offset() as usize));
     let message = diagnostic.message.to_string();
     // What was expected instead stands in the label.
     let detail = diagnostic.labels.first().and_then(|label| label.label());
-    Refusal::syntax(
-        detail.map_or_else(|| message.clone(), |detail| format!("{message}: {detail}")),
-        position,
-    )
+    Refusal::syntax(detail.map_or_else(|| message.clone(), |detail| format!("{message}: {detail}")), position)
 }
 
 /// Line and column of a byte, both counted from 1; columns in UTF-16 code units.

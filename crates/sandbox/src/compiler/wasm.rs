@@ -32,9 +32,7 @@ fn parse(text: Vec<u8>) -> Result<Vec<u8>, Refusal> {
 /// Takes message and position out of `message\n     --> <anon>:1:2\n...` or, where the line is long,
 /// `message at <anon>:1:2`: there is no other way to get at them.
 fn split_position(shown: &str) -> Option<(&str, (u32, u32))> {
-    let (message, rest) = shown
-        .split_once("\n     --> <anon>:")
-        .or_else(|| shown.rsplit_once(" at <anon>:"))?;
+    let (message, rest) = shown.split_once("\n     --> <anon>:").or_else(|| shown.rsplit_once(" at <anon>:"))?;
     let (line, column) = rest.lines().next()?.split_once(':')?;
     Some((message, (line.parse().ok()?, column.parse().ok()?)))
 }

@@ -72,10 +72,9 @@ impl JavaScript {
         let known_base = cache.load(engine, base_id);
         let first = match &known_base {
             Some(base) => base.clone(),
-            None => Module::new(engine, &linked.data).map_err(|source| Error::Engine {
-                during: "compiling",
-                source,
-            })?,
+            None => {
+                Module::new(engine, &linked.data).map_err(|source| Error::Engine { during: "compiling", source })?
+            }
         };
         let mut javascript = Self::assemble(engine, code, first, linked.max_pages)?;
         if known_base.is_none() {
@@ -87,8 +86,7 @@ impl JavaScript {
 
     fn assemble(engine: &Engine, code: Module, base: Module, max_pages: Option<u64>) -> Result<Self, Error> {
         let export = |name: &str| {
-            code.get_export_index(name)
-                .ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
+            code.get_export_index(name).ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
         };
         let exports = Exports {
             constructors: export("__wasm_call_ctors")?,
@@ -103,19 +101,8 @@ impl JavaScript {
             _ => Import::Host(import.module().to_owned(), import.name().to_owned()),
         });
         let imports = imports.collect();
-        let linker = host_functions(engine).map_err(|source| Error::Engine {
-            during: "defining imports",
-            source,
-        })?;
-        Ok(Self {
-            engine: engine.clone(),
-            code,
-            base,
-            max_pages,
-            imports,
-            linker,
-            exports,
-        })
+        let linker = host_functions(engine).map_err(|source| Error::Engine { during: "defining imports", source })?;
+        Ok(Self { engine: engine.clone(), code, base, max_pages, imports, linker, exports })
     }
 
     /// Boots the engine on the linker's data, and gives the image of its heap.
@@ -127,17 +114,12 @@ impl JavaScript {
         let account = Arc::new(Account::unlimited());
         let mut guest = Guest::open(self, &self.base, &account).map_err(broken)?;
         let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
-        let failed = |source| Error::Engine {
-            during: "booting the JavaScript engine",
-            source,
-        };
+        let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
         let boot: TypedFunc<(), u64> = guest.function(self.exports.boot).map_err(broken)?;
         let answer = boot.call_async(&mut guest.store, ()).await.map_err(failed)?;
         match guest.step(Ok(answer)).map_err(broken)? {
-            Next::Ready => guest
-                .snapshot(&self.exports.stack_pointer, self.max_pages)
-                .map_err(broken),
+            Next::Ready => guest.snapshot(&self.exports.stack_pointer, self.max_pages).map_err(broken),
             next => Err(broken(next.unexpected())),
         }
     }
@@ -152,10 +134,7 @@ impl JavaScript {
         let binary = guest.snapshot(&self.exports.stack_pointer, self.max_pages)?;
         drop(guest);
         let image = Module::new(&self.engine, &binary);
-        Ok(Image(image.map_err(|source| Error::Engine {
-            during: "compiling an image",
-            source,
-        })?))
+        Ok(Image(image.map_err(|source| Error::Engine { during: "compiling an image", source })?))
     }
 
     /// Runs a program from the base image.
@@ -208,23 +187,14 @@ impl Guest {
         for import in &javascript.imports {
             imports.push(match import {
                 Import::Memory => Extern::Memory(memory),
-                Import::Host(module, name) => {
-                    javascript
-                        .linker
-                        .get(&mut store, module, name)
-                        .map_err(|source| Error::Engine {
-                            during: "giving a guest its imports",
-                            source,
-                        })?
-                }
+                Import::Host(module, name) => javascript
+                    .linker
+                    .get(&mut store, module, name)
+                    .map_err(|source| Error::Engine { during: "giving a guest its imports", source })?,
             });
         }
         let instance = Instance::new(&mut store, &javascript.code, &imports).map_err(failed)?;
-        Ok(Self {
-            store,
-            instance,
-            memory,
-        })
+        Ok(Self { store, instance, memory })
     }
 
     async fn evaluate(&mut self, javascript: &JavaScript, program: &Evaluate) -> Result<(), End> {
@@ -293,10 +263,7 @@ impl Guest {
         let result = self.store.data().account.take_result(&answer.result)?;
         // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
         let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
-        let response = answer.response.map(|head| ResponseHead {
-            status: head.status,
-            headers: head.headers,
-        });
+        let response = answer.response.map(|head| ResponseHead { status: head.status, headers: head.headers });
         Ok(Answer { result, response })
     }
 
@@ -304,35 +271,20 @@ impl Guest {
         &mut self,
         export: ModuleExport,
     ) -> Result<TypedFunc<P, R>, End> {
-        let found = self
-            .instance
-            .get_module_export(&mut self.store, &export)
-            .and_then(Extern::into_func);
+        let found = self.instance.get_module_export(&mut self.store, &export).and_then(Extern::into_func);
         let function = found.ok_or_else(|| Error::Protocol("an export of the guest is no function".into()))?;
-        Ok(function.typed(&self.store).map_err(|source| Error::Engine {
-            during: "looking up an export",
-            source,
-        })?)
+        Ok(function.typed(&self.store).map_err(|source| Error::Engine { during: "looking up an export", source })?)
     }
 
     /// The heap as an image. Only at rest: nothing of the guest is on a stack.
     fn snapshot(&mut self, stack_pointer: &ModuleExport, max_pages: Option<u64>) -> Result<Vec<u8>, End> {
-        let stack_pointer = self
-            .instance
-            .get_module_export(&mut self.store, stack_pointer)
-            .and_then(Extern::into_global);
-        let top = stack_pointer
-            .and_then(|global| global.get(&mut self.store).i32())
-            .unwrap_or(0)
-            .cast_unsigned();
+        let stack_pointer =
+            self.instance.get_module_export(&mut self.store, stack_pointer).and_then(Extern::into_global);
+        let top = stack_pointer.and_then(|global| global.get(&mut self.store).i32()).unwrap_or(0).cast_unsigned();
         let memory = self.memory.data(&self.store);
         if memory.len() > image::MAX_IMAGE_BYTES {
             let message = format!("the heap is too large for an image: {} bytes", memory.len());
-            return Err(End::Guest(GuestError {
-                name: "RangeError".into(),
-                message,
-                ..GuestError::default()
-            }));
+            return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
         }
         // The stack lies below its pointer, at the bottom of memory; what calls left there is dead. It is left
         // out rather than cleared: pages written here would have to be wiped at every later use of the slot.
@@ -377,46 +329,30 @@ fn cut(text: &str, max_bytes: usize) -> String {
 /// The guest's six imports.
 fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    linker.func_wrap("env", "__rquickjs_host_now_us", |caller: Caller<'_, State>| {
-        caller.data().clock.now_us()
+    linker.func_wrap("env", "__rquickjs_host_now_us", |caller: Caller<'_, State>| caller.data().clock.now_us())?;
+    linker.func_wrap("doer", "random", |mut caller: Caller<'_, State>, start: u32, length: u32| {
+        let bytes = slice(&mut caller, start, length)?.0;
+        getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))
     })?;
-    linker.func_wrap(
-        "doer",
-        "random",
-        |mut caller: Caller<'_, State>, start: u32, length: u32| {
-            let bytes = slice(&mut caller, start, length)?.0;
-            getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))
-        },
-    )?;
-    linker.func_wrap(
-        "doer",
-        "message",
-        |mut caller: Caller<'_, State>, start: u32, length: u32| {
-            let message = std::mem::take(&mut caller.data_mut().message);
-            let bytes = slice(&mut caller, start, length)?.0;
-            if bytes.len() != message.len() {
-                return Err(wasmtime::Error::msg(
-                    "the guest asks for another message than it was given",
-                ));
-            }
-            bytes.copy_from_slice(&message);
-            Ok(())
-        },
-    )?;
-    linker.func_wrap(
-        "doer",
-        "log",
-        |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
-            let (bytes, state) = slice(&mut caller, start, length)?;
-            let prefix = match Level::from_code(level) {
-                Level::Warn => "[warn] ",
-                Level::Error => "[error] ",
-                Level::Debug | Level::Log | Level::Info => "",
-            };
-            state.account.log(prefix, &String::from_utf8_lossy(bytes))?;
-            Ok(())
-        },
-    )?;
+    linker.func_wrap("doer", "message", |mut caller: Caller<'_, State>, start: u32, length: u32| {
+        let message = std::mem::take(&mut caller.data_mut().message);
+        let bytes = slice(&mut caller, start, length)?.0;
+        if bytes.len() != message.len() {
+            return Err(wasmtime::Error::msg("the guest asks for another message than it was given"));
+        }
+        bytes.copy_from_slice(&message);
+        Ok(())
+    })?;
+    linker.func_wrap("doer", "log", |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
+        let (bytes, state) = slice(&mut caller, start, length)?;
+        let prefix = match Level::from_code(level) {
+            Level::Warn => "[warn] ",
+            Level::Error => "[error] ",
+            Level::Debug | Level::Log | Level::Info => "",
+        };
+        state.account.log(prefix, &String::from_utf8_lossy(bytes))?;
+        Ok(())
+    })?;
     Ok(linker)
 }
 
@@ -427,16 +363,8 @@ fn slice<'a>(
     start: u32,
     length: u32,
 ) -> wasmtime::Result<(&'a mut [u8], &'a State)> {
-    let memory = caller
-        .data()
-        .memory
-        .ok_or_else(|| wasmtime::Error::msg("the guest has no memory"))?;
+    let memory = caller.data().memory.ok_or_else(|| wasmtime::Error::msg("the guest has no memory"))?;
     let (bytes, state) = memory.data_and_store_mut(caller);
-    let piece = bytes
-        .get_mut(start as usize..)
-        .and_then(|bytes| bytes.get_mut(..length as usize));
-    Ok((
-        piece.ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?,
-        state,
-    ))
+    let piece = bytes.get_mut(start as usize..).and_then(|bytes| bytes.get_mut(..length as usize));
+    Ok((piece.ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?, state))
 }

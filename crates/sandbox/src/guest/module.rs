@@ -52,13 +52,9 @@ impl Command {
             return Err(link_error(message));
         }
         if module.imports().len() > 0 && module.get_export("memory").and_then(|e| e.memory().cloned()).is_none() {
-            return Err(link_error(
-                "the module imports WASI functions and exports no memory for them",
-            ));
+            return Err(link_error("the module imports WASI functions and exports no memory for them"));
         }
-        let pre = linker
-            .instantiate_pre(module)
-            .map_err(|error| link_error(format!("{error:#}")))?;
+        let pre = linker.instantiate_pre(module).map_err(|error| link_error(format!("{error:#}")))?;
         Ok(Self { pre })
     }
 
@@ -68,10 +64,7 @@ impl Command {
     /// How it ended instead of answering.
     pub(crate) async fn run(&self, account: &Arc<Account>, input: Option<&str>) -> Result<Answer, End> {
         let (wasi, stdout, stderr) = wasi::context(account, input);
-        let mut running = Running {
-            store: store::open(self.pre.module().engine(), account)?,
-            stderr,
-        };
+        let mut running = Running { store: store::open(self.pre.module().engine(), account)?, stderr };
         running.store.data_mut().wasi = Some(wasi);
         match running.call(&self.pre).await {
             Err(error) if !is_exit_zero(&error) && !error.is::<StdoutFull>() => Err(end(error)),
@@ -143,11 +136,7 @@ fn link_error(message: impl Into<String>) -> End {
 }
 
 fn guest(name: &str, message: String) -> End {
-    End::Guest(GuestError {
-        name: name.to_owned(),
-        message,
-        ..GuestError::default()
-    })
+    End::Guest(GuestError { name: name.to_owned(), message, ..GuestError::default() })
 }
 
 #[cfg(test)]

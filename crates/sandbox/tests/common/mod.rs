@@ -18,10 +18,7 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
 /// The sandbox that the tests of this binary share.
 pub async fn sandbox() -> Sandbox {
     static SANDBOX: OnceCell<Sandbox> = OnceCell::const_new();
-    SANDBOX
-        .get_or_init(|| async { Sandbox::start(config(8)).await.unwrap() })
-        .await
-        .clone()
+    SANDBOX.get_or_init(|| async { Sandbox::start(config(8)).await.unwrap() }).await.clone()
 }
 
 /// How tests set a sandbox up: compiled artifacts are shared between test binaries and runs.
@@ -48,10 +45,7 @@ pub fn config(concurrency: u32) -> SandboxConfig {
 
 /// One text in a language that nobody declared.
 pub fn text(code: &str) -> Program {
-    Program::Text {
-        code: code.to_owned(),
-        language: None,
-    }
+    Program::Text { code: code.to_owned(), language: None }
 }
 
 /// A run with the limits of the tenant tier.

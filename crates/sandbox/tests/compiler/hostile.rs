@@ -13,24 +13,14 @@ use crate::support::{assert_works, compiler, config, snippet};
 async fn deep_nesting_ends_one_job_and_nothing_else() {
     let compiler = compiler();
     assert_works(&compiler).await;
-    for (open, close) in [
-        ("(", ")"),
-        ("[", "]"),
-        ("{a:", "}"),
-        ("!(", ")"),
-        ("a=>", ""),
-        ("`${", "}`"),
-    ] {
+    for (open, close) in [("(", ")"), ("[", "]"), ("{a:", "}"), ("!(", ")"), ("a=>", ""), ("`${", "}`")] {
         let code = format!("return {}1{}", open.repeat(200_000), close.repeat(200_000));
         let outcome = snippet(&compiler, &code).await.map(drop);
         assert_eq!(outcome, Err(CompileError::Limit(Exhausted::Depth)), "{open}");
         assert_works(&compiler).await;
     }
     let types = format!("type A = {}1{}; return 1", "(".repeat(200_000), ")".repeat(200_000));
-    assert_eq!(
-        snippet(&compiler, &types).await,
-        Err(CompileError::Limit(Exhausted::Depth))
-    );
+    assert_eq!(snippet(&compiler, &types).await, Err(CompileError::Limit(Exhausted::Depth)));
     assert_works(&compiler).await;
 }
 
@@ -38,10 +28,7 @@ async fn deep_nesting_ends_one_job_and_nothing_else() {
 async fn honest_nesting_compiles() {
     let compiler = compiler();
     let sum = format!("return 0{}", " + (1 as number)".repeat(10_000));
-    assert_eq!(
-        snippet(&compiler, &sum).await.unwrap().code.matches('1').count(),
-        10_000
-    );
+    assert_eq!(snippet(&compiler, &sum).await.unwrap().code.matches('1').count(), 10_000);
     let arrays = format!("return {}1{}", "[".repeat(2000), "]".repeat(2000));
     snippet(&compiler, &arrays).await.unwrap();
     let chain = format!("return a{}", "?b".repeat(2000) + &":c".repeat(2000));
@@ -50,26 +37,17 @@ async fn honest_nesting_compiles() {
 
 #[tokio::test]
 async fn a_memory_bomb_ends_one_job_and_nothing_else() {
-    let compiler = Compiler::new(CompilerConfig {
-        memory_bytes: 256 << 20,
-        ..config()
-    });
+    let compiler = Compiler::new(CompilerConfig { memory_bytes: 256 << 20, ..config() });
     assert_works(&compiler).await;
     let code = "a;".repeat(8 << 20);
-    assert_eq!(
-        snippet(&compiler, &code).await,
-        Err(CompileError::Limit(Exhausted::Memory))
-    );
+    assert_eq!(snippet(&compiler, &code).await, Err(CompileError::Limit(Exhausted::Memory)));
     assert_works(&compiler).await;
 }
 
 #[tokio::test]
 async fn endless_wasm_is_stopped_in_time_while_others_are_answered() {
     let limit = Duration::from_secs(2);
-    let compiler = Compiler::new(CompilerConfig {
-        timeout: limit,
-        ..config()
-    });
+    let compiler = Compiler::new(CompilerConfig { timeout: limit, ..config() });
     assert_works(&compiler).await;
     let start = Instant::now();
     let slow = tokio::spawn({
@@ -92,10 +70,6 @@ async fn endless_wasm_is_stopped_in_time_while_others_are_answered() {
 /// Keeps Cranelift busy for longer than any of these tests takes: as many functions as are allowed, each of as
 /// many nested loops.
 fn slow_module() -> Vec<u8> {
-    let function = format!(
-        "(func {} {})",
-        "(loop (br_if 0 (i32.const 1)) ".repeat(64),
-        ")".repeat(64)
-    );
+    let function = format!("(func {} {})", "(loop (br_if 0 (i32.const 1)) ".repeat(64), ")".repeat(64));
     wat::parse_str(format!("(module {})", function.repeat(20_000))).unwrap()
 }

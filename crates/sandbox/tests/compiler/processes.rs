@@ -11,12 +11,7 @@ use crate::support::{assert_works, children, config, snippet};
 
 /// A pool whose processes can be told from those of the tests beside this one.
 fn marked(marker: &str, processes: usize, queue: usize) -> Compiler {
-    Compiler::new(CompilerConfig {
-        args: vec![OsString::from(marker)],
-        processes,
-        queue,
-        ..config()
-    })
+    Compiler::new(CompilerConfig { args: vec![OsString::from(marker)], processes, queue, ..config() })
 }
 
 fn read(process: &Path, file: &str) -> String {
@@ -31,11 +26,7 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 #[tokio::test]
 async fn none_is_started_before_it_is_needed_and_one_is_used_again() {
     let compiler = marked("lazy", 4, 0);
-    assert!(
-        children("lazy")
-            .iter()
-            .all(|path| !read(path, "cmdline").contains("lazy"))
-    );
+    assert!(children("lazy").iter().all(|path| !read(path, "cmdline").contains("lazy")));
     assert_works(&compiler).await;
     let first = living("lazy");
     assert_eq!(first.len(), 1);
@@ -53,9 +44,7 @@ async fn a_process_knows_nothing_and_may_do_nothing() {
     assert_eq!(read(&process, "environ"), "");
     assert!(read(&process, "status").lines().any(|line| line == "NoNewPrivs:\t1"));
     assert_eq!(fs::read_link(process.join("cwd")).unwrap(), Path::new("/"));
-    let mut open = fs::read_dir(process.join("fd"))
-        .unwrap()
-        .map(|entry| fs::read_link(entry.unwrap().path()).unwrap());
+    let mut open = fs::read_dir(process.join("fd")).unwrap().map(|entry| fs::read_link(entry.unwrap().path()).unwrap());
     assert!(open.all(|file| file != Path::new(secret)));
     let limits = read(&process, "limits");
     for (name, value) in [
@@ -114,9 +103,7 @@ async fn a_cancelled_job_poisons_nothing_and_leaves_nothing() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), gone)
-        .await
-        .expect("no zombie stays");
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("no zombie stays");
 }
 
 #[tokio::test]
@@ -125,11 +112,7 @@ async fn one_that_dies_while_it_waits_is_replaced() {
     assert_works(&compiler).await;
     let process = living("victim").remove(0);
     let id: i32 = process.file_name().unwrap().to_str().unwrap().parse().unwrap();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(id).unwrap(),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::KILL).unwrap();
     until(|| process.join("exe").read_link().is_err()).await;
     assert_works(&compiler).await;
 }
@@ -138,25 +121,15 @@ async fn one_that_dies_while_it_waits_is_replaced() {
 async fn what_is_no_compiler_is_the_hosts_fault() {
     for program in ["/bin/true", "/bin/cat", "/nonexistent"] {
         let timeout = Duration::from_millis(500);
-        let compiler = Compiler::new(CompilerConfig {
-            program: program.into(),
-            timeout,
-            ..config()
-        });
+        let compiler = Compiler::new(CompilerConfig { program: program.into(), timeout, ..config() });
         let outcome = snippet(&compiler, "return 1").await;
-        assert!(
-            matches!(outcome, Err(CompileError::Unavailable(_))),
-            "{program}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(CompileError::Unavailable(_))), "{program}: {outcome:?}");
     }
 }
 
 /// Children with that mark that still run, as directories in `/proc`.
 fn living(marker: &str) -> Vec<std::path::PathBuf> {
-    children(marker)
-        .into_iter()
-        .filter(|path| read(path, "cmdline").contains(marker))
-        .collect()
+    children(marker).into_iter().filter(|path| read(path, "cmdline").contains(marker)).collect()
 }
 
 /// Waits until something is true; processes end when they end.
@@ -166,7 +139,5 @@ async fn until(mut condition: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait)
-        .await
-        .expect("it never came true");
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("it never came true");
 }

@@ -26,13 +26,7 @@ pub fn compiler() -> Compiler {
 
 /// Compiles a snippet without JSX.
 pub async fn snippet(compiler: &Compiler, code: &str) -> Result<Compiled, CompileError> {
-    compiler
-        .typescript(TypeScript {
-            code: code.to_owned(),
-            jsx: false,
-            kind: ScriptKind::Snippet,
-        })
-        .await
+    compiler.typescript(TypeScript { code: code.to_owned(), jsx: false, kind: ScriptKind::Snippet }).await
 }
 
 /// A snippet that any working compiler takes.

@@ -7,12 +7,7 @@ use crate::support::compiler;
 
 async fn refused(compiler: &Compiler, bytes: &[u8], text: bool) -> (&'static str, String, Option<u32>, Option<u32>) {
     match compiler.wasm(bytes.to_vec(), text).await {
-        Err(CompileError::Refused {
-            name,
-            message,
-            line,
-            column,
-        }) => (name, message, line, column),
+        Err(CompileError::Refused { name, message, line, column }) => (name, message, line, column),
         other => panic!("{other:?}"),
     }
 }
@@ -22,10 +17,7 @@ async fn text_and_binary_become_the_same_module() {
     let compiler = compiler();
     let text = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
     let from_text = compiler.wasm(text.as_bytes().to_vec(), true).await.unwrap();
-    assert_eq!(
-        Engine::detect_precompiled(&from_text.artifact),
-        Some(Precompiled::Module)
-    );
+    assert_eq!(Engine::detect_precompiled(&from_text.artifact), Some(Precompiled::Module));
     let from_binary = compiler.wasm(wat::parse_str(text).unwrap(), false).await.unwrap();
     assert_eq!(from_text, from_binary);
     assert_eq!(from_text.memory_bytes, 64 << 10);
@@ -43,10 +35,7 @@ async fn malformed_modules_are_the_guests_fault() {
     assert_eq!(name, "CompileError");
     assert!(message.contains("type mismatch"), "{message}");
     let (name, message, ..) = refused(&compiler, b"\0asm\x0d\0\x01\0", false).await;
-    assert_eq!(
-        (name, message.as_str()),
-        ("CompileError", "components are not supported; only core modules are")
-    );
+    assert_eq!((name, message.as_str()), ("CompileError", "components are not supported; only core modules are"));
     let (name, _, line, column) = refused(&compiler, b"(module\n (func nope))", true).await;
     assert_eq!((name, line, column), ("SyntaxError", Some(2), Some(8)));
     // Text is asked for: a binary is none.
@@ -69,22 +58,13 @@ async fn what_no_compiler_emits_is_turned_down_with_the_reason() {
 
     let large = format!("(module (func) (func {}))", "nop ".repeat(1 << 20));
     let (_, message, ..) = refused(&compiler, large.as_bytes(), true).await;
-    assert_eq!(
-        message,
-        "function 1 has 1048578 bytes of code; at most 1048576 are compiled"
-    );
+    assert_eq!(message, "function 1 has 1048578 bytes of code; at most 1048576 are compiled");
     let many = format!("(module {})", "(func)".repeat(100_001));
     let (_, message, ..) = refused(&compiler, many.as_bytes(), true).await;
     assert_eq!(message, "the module has 100001 functions; at most 100000 are compiled");
     let table = b"(module (table 100001 funcref))";
     let (_, message, ..) = refused(&compiler, table, true).await;
-    assert_eq!(
-        message,
-        "the module has 100001 elements in its table; at most 100000 are compiled"
-    );
+    assert_eq!(message, "the module has 100001 elements in its table; at most 100000 are compiled");
     let memories = b"(module (memory 1) (memory 1))";
-    assert_eq!(
-        refused(&compiler, memories, true).await.1,
-        "the module has 2 memories; at most 1 are compiled"
-    );
+    assert_eq!(refused(&compiler, memories, true).await.1, "the module has 2 memories; at most 1 are compiled");
 }

@@ -35,9 +35,7 @@ pub struct Authenticator {
 
 impl std::fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authenticator")
-            .field("dev", &self.dev)
-            .finish_non_exhaustive()
+        f.debug_struct("Authenticator").field("dev", &self.dev).finish_non_exhaustive()
     }
 }
 
@@ -60,26 +58,17 @@ impl Authenticator {
             context.metadata.insert("userAgent".to_owned(), Value::from(agent));
         }
         if let Some(Ok(client_id)) = client_id(headers).map(|id| id.to_str()) {
-            context
-                .metadata
-                .insert(CLIENT_REQUEST_ID.to_owned(), Value::from(client_id));
+            context.metadata.insert(CLIENT_REQUEST_ID.to_owned(), Value::from(client_id));
         }
         if let Some(Peer(address)) = peer {
-            context
-                .metadata
-                .insert("ip".to_owned(), Value::from(address.ip().to_string()));
+            context.metadata.insert("ip".to_owned(), Value::from(address.ip().to_string()));
         }
         Ok(context)
     }
 
     fn verify(&self, key: &str, now_ms: u64) -> Result<Identity, ApiError> {
-        let record = self
-            .keys
-            .verify(key, now_ms)
-            .map_err(|error| ApiError::internal(&error))?;
-        record
-            .map(doer_services::keys::KeyRecord::into_identity)
-            .ok_or_else(unauthenticated)
+        let record = self.keys.verify(key, now_ms).map_err(|error| ApiError::internal(&error))?;
+        record.map(doer_services::keys::KeyRecord::into_identity).ok_or_else(unauthenticated)
     }
 }
 
@@ -116,11 +105,7 @@ mod tests {
 
     fn authenticator(dir: &tempfile::TempDir, dev: bool) -> Authenticator {
         let keys = Arc::new(KeyStore::open(&dir.path().join("keys.db")).unwrap());
-        Authenticator {
-            keys,
-            clock: Arc::new(SystemClock),
-            dev,
-        }
+        Authenticator { keys, clock: Arc::new(SystemClock), dev }
     }
 
     fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
@@ -136,11 +121,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for dev in [false, true] {
             let authenticator = authenticator(&dir, dev);
-            for (name, value) in [
-                ("authorization", "Bearer x"),
-                ("x-api-key", ""),
-                ("cookie", "session=a"),
-            ] {
+            for (name, value) in [("authorization", "Bearer x"), ("x-api-key", ""), ("cookie", "session=a")] {
                 let code = ask(&authenticator, name, value).unwrap_err().code;
                 assert_eq!(code, ErrorCode::Unauthenticated, "{name}");
             }
@@ -161,10 +142,9 @@ mod tests {
             expires_at: None,
         };
         let (_, secret) = authenticator.keys.create(key, 0).unwrap();
-        for (name, value) in [
-            ("authorization", format!("Bearer {}", secret.reveal())),
-            ("x-api-key", secret.reveal().to_owned()),
-        ] {
+        for (name, value) in
+            [("authorization", format!("Bearer {}", secret.reveal())), ("x-api-key", secret.reveal().to_owned())]
+        {
             let context = ask(&authenticator, name, &value).unwrap();
             assert_eq!(Tier::of(&context), Tier::Tenant);
             assert_eq!(Namespace::of(&context).as_str(), "tenant:acme");
@@ -176,10 +156,7 @@ mod tests {
     fn without_credentials_only_development_mode_knows_who_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let anonymous = ask(&authenticator(&dir, false), "", "").unwrap();
-        assert_eq!(
-            (anonymous.auth.authenticated, Namespace::of(&anonymous).as_str()),
-            (false, "session:req_1")
-        );
+        assert_eq!((anonymous.auth.authenticated, Namespace::of(&anonymous).as_str()), (false, "session:req_1"));
         let developer = ask(&authenticator(&dir, true), "", "").unwrap();
         assert_eq!(Tier::of(&developer), Tier::Internal);
     }

@@ -16,29 +16,13 @@ pub enum Credentials<'a> {
 /// Finds the credentials of a request. `None` where there are none at all.
 pub fn find(headers: &HeaderMap) -> Option<Credentials<'_>> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
-        return Some(
-            value
-                .to_str()
-                .ok()
-                .and_then(bearer)
-                .map_or(Credentials::Malformed, Credentials::Key),
-        );
+        return Some(value.to_str().ok().and_then(bearer).map_or(Credentials::Malformed, Credentials::Key));
     }
     if let Some(value) = headers.get("x-api-key") {
-        return Some(
-            value
-                .to_str()
-                .map_or(Credentials::Malformed, |key| Credentials::Key(key.trim())),
-        );
+        return Some(value.to_str().map_or(Credentials::Malformed, |key| Credentials::Key(key.trim())));
     }
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|cookies| cookies.split(';'))
-        .find_map(session)
-        .map(Credentials::Session)
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|cookies| cookies.split(';')).find_map(session).map(Credentials::Session)
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -65,11 +49,7 @@ mod tests {
 
     #[test]
     fn bearer_then_key_then_cookie() {
-        let all = [
-            ("authorization", "bearer a"),
-            ("x-api-key", "b"),
-            ("cookie", "x=1; session=c"),
-        ];
+        let all = [("authorization", "bearer a"), ("x-api-key", "b"), ("cookie", "x=1; session=c")];
         assert_eq!(found(&all).as_deref(), Some("Key(\"a\")"));
         assert_eq!(found(&all[1..]).as_deref(), Some("Key(\"b\")"));
         assert_eq!(found(&all[2..]).as_deref(), Some("Session(\"c\")"));
@@ -80,11 +60,7 @@ mod tests {
     #[test]
     fn what_is_there_and_cannot_be_read_is_not_nothing() {
         for value in ["Basic YTpi", "sk_live_x", "Bearer"] {
-            assert_eq!(
-                found(&[("authorization", value), ("x-api-key", "b")]).as_deref(),
-                Some("Malformed"),
-                "{value}"
-            );
+            assert_eq!(found(&[("authorization", value), ("x-api-key", "b")]).as_deref(), Some("Malformed"), "{value}");
         }
     }
 }

@@ -18,11 +18,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let id = parts
-            .extensions
-            .get::<RequestId>()
-            .cloned()
-            .unwrap_or_else(RequestId::generate);
+        let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
         let peer = parts.extensions.get::<Peer>().copied();
         app.authenticator.context(&parts.headers, peer, id).map(Self::new)
     }
@@ -41,9 +37,7 @@ impl MayExecute {
         let forbidden = |message: &'static str| ApiError::new(ErrorCode::Forbidden, message);
         let by_tier = caller.tier.executes_arbitrary_code() || (caller.tier == Tier::Public && public_execution);
         if !by_tier {
-            return Err(forbidden(
-                "Code execution not available on your plan. Upgrade to execute custom code.",
-            ));
+            return Err(forbidden("Code execution not available on your plan. Upgrade to execute custom code."));
         }
         // Without credentials there is no list to look into: the tier has decided.
         if caller.context.auth.authenticated && !caller.context.holds("execute") {
@@ -57,10 +51,7 @@ impl FromRequestParts<Arc<App>> for MayExecute {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        Self::check(
-            Caller::from_request_parts(parts, app).await?,
-            app.config.auth.anonymous_execution,
-        )
+        Self::check(Caller::from_request_parts(parts, app).await?, app.config.auth.anonymous_execution)
     }
 }
 
@@ -85,11 +76,7 @@ mod tests {
                     metadata: Default::default(),
                 }),
                 session: None,
-                api_key: key.map(|list| ApiKey {
-                    id: "k".to_owned(),
-                    name: "k".to_owned(),
-                    permissions: owned(list),
-                }),
+                api_key: key.map(|list| ApiKey { id: "k".to_owned(), name: "k".to_owned(), permissions: owned(list) }),
             };
         }
         Caller::new(context)
@@ -103,18 +90,9 @@ mod tests {
     fn tier_and_permission_both_count() {
         assert!(may(caller(Some("admin"), &[], None), false));
         assert!(may(caller(Some("tenant"), &["execute"], Some(&["execute"])), false));
-        assert!(
-            !may(caller(Some("tenant"), &["execute"], Some(&["rpc:*"])), false),
-            "the key's list"
-        );
-        assert!(
-            !may(caller(Some("tenant"), &["rpc:*"], Some(&["*"])), false),
-            "its owner's list"
-        );
-        assert!(
-            !may(caller(Some("admin"), &["*"], Some(&["rpc:db"])), false),
-            "an admin's lesser key"
-        );
+        assert!(!may(caller(Some("tenant"), &["execute"], Some(&["rpc:*"])), false), "the key's list");
+        assert!(!may(caller(Some("tenant"), &["rpc:*"], Some(&["*"])), false), "its owner's list");
+        assert!(!may(caller(Some("admin"), &["*"], Some(&["rpc:db"])), false), "an admin's lesser key");
         assert!(!may(caller(Some("user"), &["execute"], None), false), "the tier");
     }
 
@@ -122,9 +100,6 @@ mod tests {
     fn the_public_tier_runs_code_only_where_configured() {
         assert!(!may(caller(None, &[], None), false));
         assert!(may(caller(None, &[], None), true));
-        assert!(
-            may(caller(Some("user"), &["execute"], None), true),
-            "signing in takes nothing away"
-        );
+        assert!(may(caller(Some("user"), &["execute"], None), true), "signing in takes nothing away");
     }
 }

@@ -27,11 +27,7 @@ pub struct Caller {
 impl Caller {
     /// Works out what follows from a context.
     pub fn new(context: AuthContext) -> Self {
-        Self {
-            tier: Tier::of(&context),
-            namespace: Namespace::of(&context),
-            context,
-        }
+        Self { tier: Tier::of(&context), namespace: Namespace::of(&context), context }
     }
 
     /// The id of the request, as text.

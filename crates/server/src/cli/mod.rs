@@ -1,6 +1,7 @@
 //! The command line. stdout is for what was asked for, stderr for everything else.
 
 mod config;
+mod health;
 mod run;
 mod serve;
 mod token;
@@ -30,6 +31,8 @@ enum Command {
     Run(run::Run),
     /// Print the configuration that holds, as TOML
     Config(ConfigFile),
+    /// Ask the server of this configuration whether it takes work; exit code 0 where it does
+    Health(ConfigFile),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Token(token::Token),
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Run(run) => run.run(),
         Command::Config(file) => config::print(file),
+        Command::Health(file) => health::ask(file),
         Command::Token(token) => token.run(),
         Command::CompileWorker => compile_worker(),
     };
@@ -76,10 +80,7 @@ fn compile_worker() -> Ending {
 
 /// Runs a future on a runtime made for it.
 fn block_on<T>(future: impl Future<Output = Result<T, Box<dyn Error>>>) -> Result<T, Box<dyn Error>> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }
 
 /// Prints an error with everything that caused it.

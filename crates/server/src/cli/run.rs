@@ -125,10 +125,7 @@ async fn start_patiently(config: &Config) -> Result<Sandbox, StartError> {
         Ok(sandbox) => sandbox,
         Err(_) => {
             // Where stderr is closed nobody wonders.
-            let _ = writeln!(
-                std::io::stderr().lock(),
-                "compiling the engine, once for each build of doer ..."
-            );
+            let _ = writeln!(std::io::stderr().lock(), "compiling the engine, once for each build of doer ...");
             start.await
         }
     }
@@ -157,11 +154,7 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_code_and_place() {
-        let mut error = GuestError {
-            name: "RangeError".into(),
-            message: "too deep".into(),
-            ..GuestError::default()
-        };
+        let mut error = GuestError { name: "RangeError".into(), message: "too deep".into(), ..GuestError::default() };
         assert_eq!(told(&error), "RangeError: too deep");
         error.line = Some(3);
         assert_eq!(told(&error), "RangeError: too deep\n    at line 3");

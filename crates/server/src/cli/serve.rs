@@ -52,11 +52,7 @@ enum ServeError {
 impl Serve {
     /// Starts, serves, drains.
     pub fn run(self) -> Ending {
-        let flags = self
-            .listen
-            .map(|address| ("server.listen", address, "--listen"))
-            .into_iter()
-            .collect();
+        let flags = self.listen.map(|address| ("server.listen", address, "--listen")).into_iter().collect();
         let config = self.file.load(flags)?;
         telemetry::init(config.log.format, &config.log.level)?;
         if self.dev {
@@ -69,11 +65,7 @@ impl Serve {
 }
 
 fn check_loopback(key: &'static str, address: SocketAddr) -> Result<(), ServeError> {
-    if dev::is_loopback(address.ip()) {
-        Ok(())
-    } else {
-        Err(ServeError::DevNotLoopback { key, address })
-    }
+    if dev::is_loopback(address.ip()) { Ok(()) } else { Err(ServeError::DevNotLoopback { key, address }) }
 }
 
 async fn serve(config: Config, dev: bool) -> Result<ExitCode, Box<dyn Error>> {
@@ -91,22 +83,11 @@ async fn serve(config: Config, dev: bool) -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let header_read_timeout = app.config.server.header_read_timeout;
-    let limits = Limits {
-        connections: app.config.server.connections,
-        header_read_timeout,
-    };
-    let admin_limits = Limits {
-        connections: ADMIN_CONNECTIONS,
-        header_read_timeout,
-    };
+    let limits = Limits { connections: app.config.server.connections, header_read_timeout };
+    let admin_limits = Limits { connections: ADMIN_CONNECTIONS, header_read_timeout };
     // The admin listener answers until the process ends: somebody may want to watch it drain.
     let admin_served = listener::serve(admin_listener, admin(&app), admin_limits, Default::default());
-    let served = tokio::spawn(listener::serve(
-        api_listener,
-        api(&app),
-        limits,
-        app.lifecycle.draining(),
-    ));
+    let served = tokio::spawn(listener::serve(api_listener, api(&app), limits, app.lifecycle.draining()));
     tracing::info!(%address, admin = %admin_address, "listening");
 
     tokio::select! {
@@ -120,11 +101,7 @@ async fn serve(config: Config, dev: bool) -> Result<ExitCode, Box<dyn Error>> {
 async fn until_stopped(app: &Arc<App>, signals: &mut Signals, served: tokio::task::JoinHandle<()>) {
     let signal = signals.next().await;
     let deadline = app.config.server.shutdown_deadline;
-    tracing::info!(
-        signal,
-        ?deadline,
-        "stopping: running executions may finish; a second signal ends at once"
-    );
+    tracing::info!(signal, ?deadline, "stopping: running executions may finish; a second signal ends at once");
     let served = async {
         // A listener that panicked has nothing left to wait for.
         let _ = served.await;
@@ -140,18 +117,13 @@ async fn until_stopped(app: &Arc<App>, signals: &mut Signals, served: tokio::tas
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Listen { key, address, source })
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { key, address, source })
 }
 
 /// Every connection, image and memory slot may hold a file descriptor; the usual 1024 are soon gone.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }

@@ -111,11 +111,7 @@ impl Create {
                 .map(|after| now_ms.saturating_add(after.as_millis().try_into().unwrap_or(u64::MAX))),
         };
         let (record, secret) = open(self.file)?.create(key, now_ms)?;
-        writeln!(
-            std::io::stderr().lock(),
-            "key {}; this is the only time it is shown:",
-            record.id
-        )?;
+        writeln!(std::io::stderr().lock(), "key {}; this is the only time it is shown:", record.id)?;
         writeln!(std::io::stdout().lock(), "{}", secret.reveal())?;
         Ok(ExitCode::SUCCESS)
     }
@@ -134,22 +130,11 @@ impl Revoke {
 fn list(file: ConfigFile) -> Ending {
     let keys = open(file)?.list()?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(
-        stdout,
-        "{:<12}  {:<7}  {:<8}  {:<24}  {:<24}  PERMISSIONS",
-        "ID", "STATE", "ROLE", "OWNER", "NAME"
-    )?;
+    writeln!(stdout, "{:<12}  {:<7}  {:<8}  {:<24}  {:<24}  PERMISSIONS", "ID", "STATE", "ROLE", "OWNER", "NAME")?;
     for key in keys {
-        let owner = key
-            .tenant
-            .as_deref()
-            .map_or_else(|| key.user_id.clone(), |tenant| format!("tenant:{tenant}"));
+        let owner = key.tenant.as_deref().map_or_else(|| key.user_id.clone(), |tenant| format!("tenant:{tenant}"));
         let (state, permissions) = (state(&key, now_ms()), key.permissions.join(" "));
-        writeln!(
-            stdout,
-            "{:<12}  {state:<7}  {:<8}  {owner:<24}  {:<24}  {permissions}",
-            key.id, key.role, key.name
-        )?;
+        writeln!(stdout, "{:<12}  {state:<7}  {:<8}  {owner:<24}  {:<24}  {permissions}", key.id, key.role, key.name)?;
     }
     Ok(ExitCode::SUCCESS)
 }

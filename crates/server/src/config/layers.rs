@@ -27,12 +27,7 @@ pub struct Layers {
 impl Layers {
     /// Starts with the defaults, which are the schema too.
     pub fn new(schema: Table) -> Self {
-        Self {
-            table: schema.clone(),
-            schema,
-            origins: BTreeMap::new(),
-            problems: Vec::new(),
-        }
+        Self { table: schema.clone(), schema, origins: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// Lays the text of a file on top.
@@ -47,11 +42,7 @@ impl Layers {
     /// Lays the variables on top that begin with `DOER__`.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
         for (name, value) in variables {
-            let Some(name) = name
-                .to_str()
-                .filter(|name| name.starts_with(ENV_PREFIX))
-                .map(str::to_owned)
-            else {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(ENV_PREFIX)).map(str::to_owned) else {
                 continue;
             };
             let origin = Origin::Environment(name.clone());
@@ -109,11 +100,7 @@ impl Layers {
             return;
         };
         let Value::Table(tenants) = value else {
-            return self.problem(
-                TENANTS,
-                origin,
-                "must be a table with a table for each tenant".to_owned(),
-            );
+            return self.problem(TENANTS, origin, "must be a table with a table for each tenant".to_owned());
         };
         for (id, overrides) in tenants {
             let path = format!("{TENANTS}.{id:?}");
@@ -163,29 +150,19 @@ impl Layers {
         };
         let fits = expected.same_type(value);
         if !fits {
-            self.problem(
-                path,
-                origin,
-                format!("must be {}, and is {}", type_name(expected), type_name(value)),
-            );
+            self.problem(path, origin, format!("must be {}, and is {}", type_name(expected), type_name(value)));
         }
         fits
     }
 
     fn problem(&mut self, key: &str, origin: &Origin, message: String) {
-        self.problems.push(Problem {
-            key: key.to_owned(),
-            origin: origin.clone(),
-            message,
-        });
+        self.problems.push(Problem { key: key.to_owned(), origin: origin.clone(), message });
     }
 }
 
 /// The value at a path of bare keys.
 pub fn lookup<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
-    let (section, key) = path
-        .rsplit_once('.')
-        .map_or((None, path), |(section, key)| (Some(section), key));
+    let (section, key) = path.rsplit_once('.').map_or((None, path), |(section, key)| (Some(section), key));
     match section {
         None => table.get(key),
         Some(section) => lookup(table, section)?.get(key),

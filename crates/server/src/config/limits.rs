@@ -27,10 +27,7 @@ impl LimitTable {
     pub fn of(&self, tier: Tier, tenant: Option<&str>) -> Limits {
         match tier {
             Tier::Internal => self.internal,
-            Tier::Tenant => tenant
-                .and_then(|id| self.tenants.get(id))
-                .copied()
-                .unwrap_or(self.tenant),
+            Tier::Tenant => tenant.and_then(|id| self.tenants.get(id)).copied().unwrap_or(self.tenant),
             Tier::Public => self.public,
         }
     }

@@ -32,11 +32,7 @@ impl Sources {
     /// This process's environment, a file and flags.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<(&'static str, String, &'static str)>) -> Self {
         // The one place where the environment is read.
-        Self {
-            file,
-            environment: std::env::vars_os().collect(),
-            flags,
-        }
+        Self { file, environment: std::env::vars_os().collect(), flags }
     }
 
     /// Reads and checks everything.
@@ -45,11 +41,7 @@ impl Sources {
     /// Everything that is wrong, at once.
     pub fn load(self) -> Result<Config, ConfigError> {
         let defaults = DEFAULTS.parse::<Table>().map_err(|error| {
-            ConfigError(vec![Problem {
-                key: String::new(),
-                origin: Origin::Defaults,
-                message: error.to_string(),
-            }])
+            ConfigError(vec![Problem { key: String::new(), origin: Origin::Defaults, message: error.to_string() }])
         })?;
         let mut layers = Layers::new(defaults);
         self.add_file(&mut layers);
@@ -81,20 +73,10 @@ impl Sources {
 }
 
 fn build(layers: Layers) -> Result<Config, ConfigError> {
-    let Layers {
-        table,
-        origins,
-        mut problems,
-        ..
-    } = layers;
+    let Layers { table, origins, mut problems, .. } = layers;
     let origin = |path: &str| origins.get(path).cloned().unwrap_or(Origin::Defaults);
     let limits = read_limits(&table, &origin, &mut problems);
-    let mut reader = Reader {
-        table: &table,
-        prefix: String::new(),
-        origin: &origin,
-        problems: &mut problems,
-    };
+    let mut reader = Reader { table: &table, prefix: String::new(), origin: &origin, problems: &mut problems };
     let config = Config {
         server: Server {
             listen: reader.address("server.listen"),
@@ -103,15 +85,9 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
             header_read_timeout: reader.positive_duration("server.header_read_timeout"),
             shutdown_deadline: reader.duration("server.shutdown_deadline"),
         },
-        admin: Admin {
-            listen: reader.address("admin.listen"),
-        },
-        data: Data {
-            dir: reader.string("data.dir").into(),
-        },
-        auth: Auth {
-            anonymous_execution: reader.boolean("auth.anonymous_execution"),
-        },
+        admin: Admin { listen: reader.address("admin.listen") },
+        data: Data { dir: reader.string("data.dir").into() },
+        auth: Auth { anonymous_execution: reader.boolean("auth.anonymous_execution") },
         execution: read_execution(&mut reader),
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
@@ -124,16 +100,9 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
         effective: table.clone(),
     };
     if config.data.dir.as_os_str().is_empty() {
-        reader.wrong::<()>(
-            "data.dir",
-            "must not be empty; write a directory, like \"./data\"".to_owned(),
-        );
+        reader.wrong::<()>("data.dir", "must not be empty; write a directory, like \"./data\"".to_owned());
     }
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(ConfigError(problems))
-    }
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
 }
 
 fn read_execution(reader: &mut Reader<'_>) -> Execution {
@@ -157,20 +126,13 @@ fn read_log(reader: &mut Reader<'_>) -> Log {
     let log = Log {
         format: reader.choice(
             "log.format",
-            &[
-                ("auto", LogFormat::Auto),
-                ("pretty", LogFormat::Pretty),
-                ("json", LogFormat::Json),
-            ],
+            &[("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)],
             LogFormat::Auto,
         ),
         level: reader.string("log.level"),
     };
     if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log.level) {
-        reader.wrong::<()>(
-            "log.level",
-            format!("`{}`: {error}; write a level, like \"info\"", log.level),
-        );
+        reader.wrong::<()>("log.level", format!("`{}`: {error}; write a level, like \"info\"", log.level));
     }
     log
 }
@@ -178,12 +140,7 @@ fn read_log(reader: &mut Reader<'_>) -> Log {
 fn read_limits(table: &Table, origin: &dyn Fn(&str) -> Origin, problems: &mut Vec<Problem>) -> LimitTable {
     let mut tier = |name: &str| {
         let prefix = format!("limits.{name}.");
-        limits::read(&mut Reader {
-            table: &section(table, &format!("limits.{name}")),
-            prefix,
-            origin,
-            problems,
-        })
+        limits::read(&mut Reader { table: &section(table, &format!("limits.{name}")), prefix, origin, problems })
     };
     let (internal, tenant, public) = (tier("internal"), tier("tenant"), tier("public"));
     let mut tenants = BTreeMap::new();
@@ -193,22 +150,9 @@ fn read_limits(table: &Table, origin: &dyn Fn(&str) -> Origin, problems: &mut Ve
             whole.extend(overrides);
         }
         let prefix = format!("tenants.{id:?}.");
-        tenants.insert(
-            id,
-            limits::read(&mut Reader {
-                table: &whole,
-                prefix,
-                origin,
-                problems,
-            }),
-        );
+        tenants.insert(id, limits::read(&mut Reader { table: &whole, prefix, origin, problems }));
     }
-    LimitTable {
-        internal,
-        tenant,
-        public,
-        tenants,
-    }
+    LimitTable { internal, tenant, public, tenants }
 }
 
 fn section(table: &Table, path: &str) -> Table {

@@ -48,10 +48,7 @@ impl Reader<'_> {
         };
         match T::try_from(number).ok().filter(|_| range.contains(&number)) {
             Some(value) => value,
-            None => self.wrong(
-                key,
-                format!("{number} is not between {} and {}", range.start(), range.end()),
-            ),
+            None => self.wrong(key, format!("{number} is not between {} and {}", range.start(), range.end())),
         }
     }
 
@@ -107,11 +104,7 @@ impl Reader<'_> {
     /// Notes that a value is wrong.
     pub fn wrong<T: Default>(&mut self, key: &str, message: String) -> T {
         let key = format!("{}{key}", self.prefix);
-        self.problems.push(Problem {
-            origin: (self.origin)(&key),
-            key,
-            message,
-        });
+        self.problems.push(Problem { origin: (self.origin)(&key), key, message });
         T::default()
     }
 
@@ -122,9 +115,6 @@ impl Reader<'_> {
     /// The layers have checked the types against the defaults, so only the defaults can be at fault.
     fn mistyped<T: Default>(&mut self, key: &str, found: Option<&Value>) -> T {
         let found = found.map_or("nothing", Value::type_str);
-        self.wrong(
-            key,
-            format!("the defaults hold {found} here, which is a fault of doer itself"),
-        )
+        self.wrong(key, format!("the defaults hold {found} here, which is a fault of doer itself"))
     }
 }

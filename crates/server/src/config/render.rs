@@ -34,9 +34,7 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_at_any_depth() {
-        let table: Table = "a = 1\n[b]\nsigning_key = 'first'\n[b.c]\npassword = 'second'"
-            .parse()
-            .unwrap();
+        let table: Table = "a = 1\n[b]\nsigning_key = 'first'\n[b.c]\npassword = 'second'".parse().unwrap();
         let text = toml::to_string(&hide(&table)).unwrap();
         assert!(text.contains("a = 1"), "{text}");
         assert!(!text.contains("first") && !text.contains("second"), "{text}");

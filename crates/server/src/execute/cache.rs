@@ -38,10 +38,7 @@ struct Entry {
 impl ResultCache {
     /// One that keeps at most so many bytes.
     pub fn new(capacity_bytes: usize) -> Self {
-        Self {
-            capacity_bytes,
-            inner: Mutex::default(),
-        }
+        Self { capacity_bytes, inner: Mutex::default() }
     }
 
     /// The result kept under `key`, if it is not too old.
@@ -59,12 +56,7 @@ impl ResultCache {
             return;
         }
         let mut inner = self.inner();
-        let entry = Entry {
-            kept,
-            bytes,
-            expires: now + LIFETIME,
-            used: false,
-        };
+        let entry = Entry { kept, bytes, expires: now + LIFETIME, used: false };
         match inner.entries.insert(key, entry) {
             Some(old) => inner.bytes -= old.bytes,
             None => inner.order.push_back(key),
@@ -107,12 +99,7 @@ mod tests {
 
     fn kept(bytes: usize) -> Arc<Kept> {
         let result = RawValue::from_string(format!("\"{}\"", "x".repeat(bytes - 2))).unwrap();
-        Arc::new(Kept {
-            result,
-            response: None,
-            logs: Vec::new(),
-            truncated: false,
-        })
+        Arc::new(Kept { result, response: None, logs: Vec::new(), truncated: false })
     }
 
     fn key(n: u8) -> CacheKey {

@@ -31,11 +31,7 @@ impl CacheKey {
         // Everything of the user that the code could read from `ctx`.
         hash.add(format!("{:?}", caller.context.auth.user).as_bytes());
         hash.add(format!("{bindings:?} {limits:?}").as_bytes());
-        hash.add(&[
-            request.truncate.into(),
-            request.capture_console.into(),
-            request.capture_fetch.into(),
-        ]);
+        hash.add(&[request.truncate.into(), request.capture_console.into(), request.capture_fetch.into()]);
         hash.add_json(request.input);
         hash.add_json(request.props);
         hash.add_program(program);

@@ -24,10 +24,7 @@ impl Kept {
     pub fn size_bytes(&self) -> usize {
         let logs: usize = self.logs.iter().map(|line| line.len() + size_of::<String>()).sum();
         let head = self.response.as_ref().map_or(0, |head| {
-            head.headers
-                .iter()
-                .map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>())
-                .sum()
+            head.headers.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>()).sum()
         });
         self.result.get().len() + logs + head
     }
@@ -62,27 +59,11 @@ pub struct Failed {
 impl Done {
     /// Takes an outcome apart.
     pub fn new(outcome: Outcome, id: ExecutionId, capture_fetch: bool) -> Self {
-        let Outcome {
-            answer,
-            logs,
-            truncated,
-            usage,
-        } = outcome;
+        let Outcome { answer, logs, truncated, usage } = outcome;
         let outcome = match answer {
-            Ok(answer) => Ok(Arc::new(Kept {
-                result: answer.result,
-                response: answer.response,
-                logs,
-                truncated,
-            })),
+            Ok(answer) => Ok(Arc::new(Kept { result: answer.result, response: answer.response, logs, truncated })),
             Err(error) => Err(Failed { error, logs, truncated }),
         };
-        Self {
-            outcome,
-            usage,
-            id,
-            cache_hit: false,
-            capture_fetch,
-        }
+        Self { outcome, usage, id, cache_hit: false, capture_fetch }
     }
 }

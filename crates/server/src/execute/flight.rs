@@ -77,21 +77,14 @@ impl Flight {
             "execution"
         );
         self.metrics.execution(verdict, self.tier, usage);
-        ticket.finish(Receipt {
-            started_at: self.started_at,
-            verdict,
-            usage: usage.clone(),
-        });
+        ticket.finish(Receipt { started_at: self.started_at, verdict, usage: usage.clone() });
     }
 }
 
 impl Drop for Flight {
     /// Dropped before it ended: whoever waited for it has gone.
     fn drop(&mut self) {
-        let usage = Usage {
-            wall: self.started.elapsed(),
-            ..Usage::default()
-        };
+        let usage = Usage { wall: self.started.elapsed(), ..Usage::default() };
         self.close(Verdict::Terminated(Termination::Cancelled), &usage);
     }
 }

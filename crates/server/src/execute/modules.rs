@@ -33,18 +33,12 @@ pub fn decode(modules: &RawValue, main: String) -> Result<Program, ApiError> {
     let raw: BTreeMap<String, &RawValue> = serde_json::from_str(modules.get())
         .map_err(|_| ApiError::invalid("modules: must be an object of modules by name"))?;
     if !raw.contains_key(&main) {
-        return Err(ApiError::invalid(format_args!(
-            "mainModule: {main:?} is not among modules"
-        )));
+        return Err(ApiError::invalid(format_args!("mainModule: {main:?} is not among modules")));
     }
     let mut modules = BTreeMap::new();
     for (name, value) in raw {
         let path = format!("modules[{name:?}]");
-        let module = if value.get().starts_with('"') {
-            plain(&path, &name, value)
-        } else {
-            tagged(&path, value)
-        }?;
+        let module = if value.get().starts_with('"') { plain(&path, &name, value) } else { tagged(&path, value) }?;
         modules.insert(name, module);
     }
     Ok(Program::Modules { main, modules })
@@ -73,10 +67,7 @@ fn plain(path: &str, name: &str, value: &RawValue) -> Result<ModuleSource, ApiEr
 
 fn tagged(path: &str, value: &RawValue) -> Result<ModuleSource, ApiError> {
     let tagged = serde_json::from_str(value.get()).map_err(|error| {
-        at(
-            path,
-            format_args!("must be a string, or an object with exactly one of {KINDS}: {error}"),
-        )
+        at(path, format_args!("must be a string, or an object with exactly one of {KINDS}: {error}"))
     })?;
     match tagged {
         Tagged::Js(text) => Ok(ModuleSource::Js(text)),
@@ -116,10 +107,7 @@ mod tests {
 
     #[test]
     fn an_object_says_it_itself() {
-        assert_eq!(
-            one("x", r#"{"json": {"n": 21}}"#),
-            Ok(ModuleSource::Json(r#"{"n": 21}"#.to_owned()))
-        );
+        assert_eq!(one("x", r#"{"json": {"n": 21}}"#), Ok(ModuleSource::Json(r#"{"n": 21}"#.to_owned())));
         assert_eq!(one("x", r#"{"json": null}"#), Ok(ModuleSource::Json("null".to_owned())));
         assert_eq!(one("x", r#"{"data": "AGE="}"#), Ok(ModuleSource::Data(b"\0a".to_vec())));
     }
@@ -138,10 +126,7 @@ mod tests {
             ("x.wasm", "\"%\""),
         ] {
             let error = one(name, value).unwrap_err();
-            assert!(
-                error.starts_with(&format!("Invalid request: modules[{name:?}]: ")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("Invalid request: modules[{name:?}]: ")), "{error}");
         }
     }
 
@@ -149,9 +134,6 @@ mod tests {
     fn the_main_module_must_be_there() {
         let raw: &RawValue = serde_json::from_str(r#"{"a.js": ""}"#).unwrap();
         let error = decode(raw, "b.js".to_owned()).unwrap_err();
-        assert_eq!(
-            error.message,
-            "Invalid request: mainModule: \"b.js\" is not among modules"
-        );
+        assert_eq!(error.message, "Invalid request: mainModule: \"b.js\" is not among modules");
     }
 }

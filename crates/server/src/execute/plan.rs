@@ -81,10 +81,7 @@ impl Plan {
         let tier = table.of(caller.tier, caller.context.tenant_id());
         let size = program.size_bytes();
         if size > tier.code_bytes {
-            let message = format!(
-                "Code size {size} bytes exceeds maximum {} bytes for your tier",
-                tier.code_bytes
-            );
+            let message = format!("Code size {size} bytes exceeds maximum {} bytes for your tier", tier.code_bytes);
             return Err(ApiError::new(ErrorCode::CodeTooLarge, message));
         }
         let limits = lowered(tier, request.timeout_ms, request.limits)?;
@@ -94,9 +91,7 @@ impl Plan {
         };
         let cache_key = match &request.cache_key {
             Some(key) if key.is_empty() || key.len() > CACHE_KEY_MAX => {
-                return Err(ApiError::invalid(format_args!(
-                    "cacheKey: must have 1 to {CACHE_KEY_MAX} bytes"
-                )));
+                return Err(ApiError::invalid(format_args!("cacheKey: must have 1 to {CACHE_KEY_MAX} bytes")));
             }
             Some(key) => Some(CacheKey::of(key, &program, &request, &bindings, &limits, caller, route)),
             None => None,
@@ -137,17 +132,9 @@ fn grant(request: &ExecuteRequest<'_>, caller: &Caller, route: Route) -> Result<
     let Some(asked) = &request.bindings else {
         return Ok(available.into_iter().map(str::to_owned).collect());
     };
-    let denied: Vec<&str> = asked
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !available.contains(name))
-        .collect();
+    let denied: Vec<&str> = asked.iter().map(String::as_str).filter(|name| !available.contains(name)).collect();
     if !denied.is_empty() {
-        let message = format!(
-            "Access denied to bindings: {}. Available: {}",
-            denied.join(", "),
-            available.join(", ")
-        );
+        let message = format!("Access denied to bindings: {}. Available: {}", denied.join(", "), available.join(", "));
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
     Ok(asked.clone())
@@ -159,29 +146,20 @@ fn lowered(tier: Limits, timeout_ms: Option<u64>, asked: RequestedLimits) -> Res
         None => tier.wall.min(DEFAULT_TIMEOUT),
         Some(Duration::ZERO) => return Err(ApiError::invalid("timeout: must be at least 1 ms")),
         Some(asked) if asked > tier.wall => {
-            let message = format!(
-                "Timeout {}ms exceeds maximum {}ms for your tier",
-                asked.as_millis(),
-                tier.wall.as_millis()
-            );
+            let message =
+                format!("Timeout {}ms exceeds maximum {}ms for your tier", asked.as_millis(), tier.wall.as_millis());
             return Err(ApiError::new(ErrorCode::Forbidden, message));
         }
         Some(asked) => asked,
     };
-    let cpu = asked
-        .cpu_ms
-        .map_or(tier.cpu, |ms| tier.cpu.min(Duration::from_millis(ms)));
+    let cpu = asked.cpu_ms.map_or(tier.cpu, |ms| tier.cpu.min(Duration::from_millis(ms)));
     Ok(Limits {
         wall,
         cpu,
         startup_cpu: tier.startup_cpu.min(cpu),
         fuel: asked.fuel.map_or(tier.fuel, |fuel| tier.fuel.min(fuel)),
-        memory_bytes: asked.memory_mb.map_or(tier.memory_bytes, |mb| {
-            tier.memory_bytes.min(mb.saturating_mul(1 << 20))
-        }),
-        output_bytes: asked
-            .output_bytes
-            .map_or(tier.output_bytes, |bytes| tier.output_bytes.min(bytes)),
+        memory_bytes: asked.memory_mb.map_or(tier.memory_bytes, |mb| tier.memory_bytes.min(mb.saturating_mul(1 << 20))),
+        output_bytes: asked.output_bytes.map_or(tier.output_bytes, |bytes| tier.output_bytes.min(bytes)),
         calls: asked.calls.map_or(tier.calls, |calls| tier.calls.min(calls)),
         transfer_bytes: tier.transfer_bytes,
         code_bytes: tier.code_bytes,

@@ -15,15 +15,13 @@ const WASM_BASE64: &str = "AGFzbQEAAA";
 /// `invalid_request`: neither or both of `code` and `modules`, or either malformed.
 pub fn take(request: &mut ExecuteRequest<'_>) -> Result<Program, ApiError> {
     match (request.code.take(), request.modules.take(), request.main_module.take()) {
-        (Some(_), Some(_), _) => Err(ApiError::invalid(
-            "code and modules contradict each other; send one of them",
-        )),
+        (Some(_), Some(_), _) => Err(ApiError::invalid("code and modules contradict each other; send one of them")),
         (Some(_), None, Some(_)) => Err(ApiError::invalid("mainModule belongs to modules, and there is code")),
         (Some(code), None, None) => of_text(code, request.language),
         (None, Some(_), None) => Err(ApiError::invalid("mainModule is required with modules")),
-        (None, Some(_), Some(_)) if request.language.is_some() => Err(ApiError::invalid(
-            "language belongs to code; modules say theirs by name",
-        )),
+        (None, Some(_), Some(_)) if request.language.is_some() => {
+            Err(ApiError::invalid("language belongs to code; modules say theirs by name"))
+        }
         (None, Some(modules), Some(main)) => modules::decode(modules, main),
         (None, None, Some(_)) => Err(ApiError::invalid("modules is required with mainModule")),
         (None, None, None) => Err(ApiError::invalid("code field is required")),
@@ -72,9 +70,7 @@ pub fn language_of_extension(extension: &str) -> Option<Language> {
 /// # Errors
 /// `invalid_request`.
 pub fn decode_base64(path: &str, text: &str) -> Result<Vec<u8>, ApiError> {
-    STANDARD
-        .decode(text.trim_ascii())
-        .map_err(|error| ApiError::invalid(format_args!("{path}: not base64: {error}")))
+    STANDARD.decode(text.trim_ascii()).map_err(|error| ApiError::invalid(format_args!("{path}: not base64: {error}")))
 }
 
 #[cfg(test)]
@@ -106,13 +102,7 @@ mod tests {
         };
         assert_eq!(language("(module (memory 1))"), Some(Language::Wat));
         assert_eq!(language("\n(module\n  $name"), Some(Language::Wat));
-        for javascript in [
-            "(module) => 1",
-            "(module, x) => 1",
-            "(module).x",
-            "(modules (1))",
-            "return 1",
-        ] {
+        for javascript in ["(module) => 1", "(module, x) => 1", "(module).x", "(modules (1))", "return 1"] {
             assert_eq!(language(javascript), None, "{javascript}");
         }
         assert_eq!(language("AGFzbQEAAAA="), Some(Language::Wasm));

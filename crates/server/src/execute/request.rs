@@ -135,19 +135,13 @@ mod tests {
     use super::*;
 
     fn message(body: &str) -> String {
-        ExecuteRequest::decode(body.as_bytes())
-            .unwrap_err()
-            .message
-            .into_owned()
+        ExecuteRequest::decode(body.as_bytes()).unwrap_err().message.into_owned()
     }
 
     #[test]
     fn a_wrong_field_is_named() {
         assert!(message(r#"{"code": "1", "tiemout": 5}"#).starts_with("Invalid request: unknown field `tiemout`"));
-        assert_eq!(
-            message(r#"{"code": 42}"#),
-            "Invalid request: code: invalid type: integer `42`, expected a string"
-        );
+        assert_eq!(message(r#"{"code": 42}"#), "Invalid request: code: invalid type: integer `42`, expected a string");
         assert!(message(r#"{"timeout": -1}"#).starts_with("Invalid request: timeout: invalid value: integer `-1`"));
         assert!(message(r#"{"timeout": 1.5}"#).contains("timeout: invalid type"));
         assert!(message(r#"{"limits": {"cpu": 1}}"#).contains("limits: unknown field `cpu`"));

@@ -19,12 +19,7 @@ impl Done {
         ExecuteResponse {
             success: self.outcome.is_ok(),
             result: self.outcome.as_ref().ok().map(|kept| &*kept.result),
-            response: self
-                .outcome
-                .as_ref()
-                .ok()
-                .and_then(|kept| kept.response.as_ref())
-                .map(Head::of),
+            response: self.outcome.as_ref().ok().and_then(|kept| kept.response.as_ref()).map(Head::of),
             error: self.outcome.as_ref().err().map(|failed| Error::of(&failed.error)),
             logs,
             truncated,
@@ -70,10 +65,7 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn of(head: &'a ResponseHead) -> Self {
-        Self {
-            status: head.status,
-            headers: &head.headers,
-        }
+        Self { status: head.status, headers: &head.headers }
     }
 }
 
@@ -129,15 +121,7 @@ pub struct UsageBody<'a>(pub &'a Usage);
 
 impl Serialize for UsageBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Usage {
-            wall,
-            cpu,
-            fuel,
-            peak_memory_bytes,
-            output_bytes,
-            calls,
-            cold_start,
-        } = self.0;
+        let Usage { wall, cpu, fuel, peak_memory_bytes, output_bytes, calls, cold_start } = self.0;
         let mut map = serializer.serialize_map(Some(7))?;
         map.serialize_entry("wallMs", &ms(*wall))?;
         map.serialize_entry("cpuMs", &ms(*cpu))?;
@@ -170,17 +154,8 @@ mod tests {
     use super::*;
 
     fn told(answer: Result<Answer, GuestError>, capture_fetch: bool) -> Value {
-        let usage = Usage {
-            wall: Duration::from_nanos(1_235_467),
-            cold_start: true,
-            ..Usage::default()
-        };
-        let outcome = Outcome {
-            answer,
-            logs: vec!["a".to_owned()],
-            truncated: false,
-            usage,
-        };
+        let usage = Usage { wall: Duration::from_nanos(1_235_467), cold_start: true, ..Usage::default() };
+        let outcome = Outcome { answer, logs: vec!["a".to_owned()], truncated: false, usage };
         let done = Done::new(outcome, ExecutionId::from_text("exec_1"), capture_fetch);
         serde_json::to_value(done.response()).unwrap()
     }
@@ -189,21 +164,13 @@ mod tests {
     fn a_success_has_a_result_and_no_error() {
         let head = ResponseHead {
             status: 201,
-            headers: [("a", "1"), ("b", "2"), ("a", "3")]
-                .map(|(n, v)| (n.to_owned(), v.to_owned()))
-                .to_vec(),
+            headers: [("a", "1"), ("b", "2"), ("a", "3")].map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
         };
         let result = RawValue::from_string("null".to_owned()).unwrap();
         let usage = json!({"wallMs": 1.235, "cpuMs": 0.0, "fuel": 0, "peakMemoryBytes": 0, "outputBytes": 0,
                            "calls": {}, "coldStart": true});
         assert_eq!(
-            told(
-                Ok(Answer {
-                    result,
-                    response: Some(head)
-                }),
-                true
-            ),
+            told(Ok(Answer { result, response: Some(head) }), true),
             json!({"success": true, "result": null, "response": {"status": 201, "headers": {"a": "1, 3", "b": "2"}},
                    "logs": ["a"], "requests": [], "executionTime": 1.235, "executionId": "exec_1", "usage": usage})
         );
@@ -220,10 +187,7 @@ mod tests {
         };
         let body = told(Err(error), false);
         assert_eq!(body["success"], false);
-        assert_eq!(
-            body["error"],
-            json!({"name": "TimeoutError", "message": "too slow", "line": 3, "code": "timeout"})
-        );
+        assert_eq!(body["error"], json!({"name": "TimeoutError", "message": "too slow", "line": 3, "code": "timeout"}));
         for absent in ["result", "requests", "response", "truncated", "cacheHit"] {
             assert!(body.get(absent).is_none(), "{absent}");
         }

@@ -33,9 +33,7 @@ pub struct Runner {
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner")
-            .field("enabled", &self.sandbox.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Runner").field("enabled", &self.sandbox.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -46,16 +44,10 @@ impl Runner {
     /// `loader_unavailable`, or `service_unavailable` while draining.
     pub fn available(&self) -> Result<&Sandbox, ApiError> {
         let Some(sandbox) = &self.sandbox else {
-            return Err(ApiError::new(
-                ErrorCode::LoaderUnavailable,
-                "Worker Loader not available",
-            ));
+            return Err(ApiError::new(ErrorCode::LoaderUnavailable, "Worker Loader not available"));
         };
         if self.lifecycle.is_draining() {
-            return Err(ApiError::new(
-                ErrorCode::ServiceUnavailable,
-                "The server is shutting down",
-            ));
+            return Err(ApiError::new(ErrorCode::ServiceUnavailable, "The server is shutting down"));
         }
         Ok(sandbox)
     }
@@ -132,13 +124,7 @@ impl Runner {
                 | Error::Io { .. }),
             ) => {
                 let wall = flight.started.elapsed();
-                flight.land(
-                    Verdict::HostError,
-                    &Usage {
-                        wall,
-                        ..Usage::default()
-                    },
-                );
+                flight.land(Verdict::HostError, &Usage { wall, ..Usage::default() });
                 Err(ApiError::internal(&error))
             }
         }
@@ -161,11 +147,7 @@ pub fn invocation(plan: Plan, console: Console, cancel: CancellationToken) -> (P
         surface: plan.surface,
         limits: plan.limits,
         truncate: plan.truncate,
-        console: if plan.capture_console {
-            console
-        } else {
-            Console::Discard
-        },
+        console: if plan.capture_console { console } else { Console::Discard },
         cancel,
     };
     (plan.program, invocation)

@@ -49,12 +49,8 @@ pub fn stream(runner: &Arc<Runner>, plan: Plan, flight: Flight) -> Response {
     let (sender, lines) = mpsc::unbounded_channel();
     let (finish, done) = oneshot::channel();
     let id = plan.id.to_string();
-    let running = Running {
-        lines,
-        done,
-        request_id: flight.request_id.clone(),
-        _cancel: flight.cancel.clone().drop_guard(),
-    };
+    let running =
+        Running { lines, done, request_id: flight.request_id.clone(), _cancel: flight.cancel.clone().drop_guard() };
     let task = Arc::clone(runner);
     runner.lifecycle.spawn(async move {
         let done = task.run(plan, flight, Console::Stream(sender)).await;
@@ -65,24 +61,15 @@ pub fn stream(runner: &Arc<Runner>, plan: Plan, flight: Flight) -> Response {
 }
 
 fn respond(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    let mut response = Sse::new(events)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // nginx holds answers back unless told not to.
-    response
-        .headers_mut()
-        .insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
 /// The same events for an answer from the result cache.
 pub fn finished(done: &Done) -> Response {
-    let start = event(
-        "start",
-        &Start {
-            execution_id: done.id.as_str(),
-        },
-    );
+    let start = event("start", &Start { execution_id: done.id.as_str() });
     let result = event("result", &done.response());
     respond(stream::iter([start, result].map(Ok)))
 }
@@ -103,10 +90,7 @@ fn events(first: Stage) -> impl Stream<Item = Result<Event, Infallible>> {
 }
 
 async fn result(running: Running) -> Event {
-    let done = running
-        .done
-        .await
-        .unwrap_or_else(|_| Err(ApiError::internal_account("the execution's task died")));
+    let done = running.done.await.unwrap_or_else(|_| Err(ApiError::internal_account("the execution's task died")));
     match done {
         Ok(done) => event("result", &done.response()),
         Err(error) => {
@@ -135,15 +119,8 @@ mod tests {
         let (sender, lines) = mpsc::unbounded_channel();
         let (_finish, done) = oneshot::channel();
         let token = CancellationToken::new();
-        let running = Running {
-            lines,
-            done,
-            request_id: String::new(),
-            _cancel: token.clone().drop_guard(),
-        };
-        let mut body = respond(events(Stage::Start("exec_1".to_owned(), running)))
-            .into_body()
-            .into_data_stream();
+        let running = Running { lines, done, request_id: String::new(), _cancel: token.clone().drop_guard() };
+        let mut body = respond(events(Stage::Start("exec_1".to_owned(), running))).into_body().into_data_stream();
         let mut next = async || String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap();
 
         assert_eq!(next().await, "event: start\ndata: {\"executionId\":\"exec_1\"}\n\n");

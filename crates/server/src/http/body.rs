@@ -16,20 +16,16 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !content_type.is_some_and(is_json) {
             let message = "The body must be JSON, with Content-Type: application/json";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
         }
         match Bytes::from_request(request, state).await {
             Ok(bytes) => Ok(Self(bytes)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::new(
-                ErrorCode::BodyTooLarge,
-                "The body is larger than this server allows",
-            )),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::new(ErrorCode::BodyTooLarge, "The body is larger than this server allows"))
+            }
             Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
         }
     }
@@ -49,13 +45,7 @@ mod tests {
         for yes in ["application/json", "Application/JSON; charset=utf-8"] {
             assert!(is_json(yes), "{yes}");
         }
-        for no in [
-            "",
-            "text/plain",
-            "application/jsonp",
-            "text/plain; application/json",
-            "application/ld+json",
-        ] {
+        for no in ["", "text/plain", "application/jsonp", "text/plain; application/json", "application/ld+json"] {
             assert!(!is_json(no), "{no}");
         }
     }

@@ -33,10 +33,7 @@ pub struct Envelope {
 impl Envelope {
     /// The one around both of an app's listeners.
     pub fn of(app: &App) -> Self {
-        Self {
-            metrics: Arc::clone(&app.metrics),
-            dev: app.authenticator.dev,
-        }
+        Self { metrics: Arc::clone(&app.metrics), dev: app.authenticator.dev }
     }
 }
 
@@ -80,9 +77,7 @@ fn write_error(response: &mut Response, error: &ApiError, id: &RequestId) {
     }
     // Strings and booleans always serialise.
     let body = serde_json::to_vec(&error.body(id.as_str())).unwrap_or_default();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     *response.body_mut() = Body::from(body);
 }
 

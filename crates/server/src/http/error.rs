@@ -127,11 +127,7 @@ struct ErrorFields<'a> {
 impl ApiError {
     /// One with a message.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            account: None,
-        }
+        Self { code, message: message.into(), account: None }
     }
 
     /// A request that makes no sense; `what` says why.
@@ -153,24 +149,13 @@ impl ApiError {
 
     /// Our own failure, told in words.
     pub fn internal_account(account: impl Into<Arc<str>>) -> Self {
-        Self {
-            code: ErrorCode::Internal,
-            message: Cow::Borrowed("Internal error"),
-            account: Some(account.into()),
-        }
+        Self { code: ErrorCode::Internal, message: Cow::Borrowed("Internal error"), account: Some(account.into()) }
     }
 
     /// What the caller reads.
     pub fn body<'a>(&'a self, request_id: &'a str) -> ErrorBody<'a> {
         let (_, code) = self.code.row();
-        ErrorBody {
-            success: false,
-            error: ErrorFields {
-                code,
-                message: &self.message,
-                request_id,
-            },
-        }
+        ErrorBody { success: false, error: ErrorFields { code, message: &self.message, request_id } }
     }
 }
 
@@ -179,14 +164,10 @@ impl IntoResponse for ApiError {
         let (status, _) = self.code.row();
         let mut response = status.into_response();
         if let Some(seconds) = self.code.retry_after_s() {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == ErrorCode::Unauthenticated {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

@@ -73,11 +73,7 @@ async fn run(app: &App, caller: &Caller, route: Route, form: Form, body: &JsonBo
     let id = plan.id.clone();
     let result = match form {
         // Held by this future: a caller that goes away drops it, and the execution with it.
-        Form::Json => app
-            .runner
-            .run(plan, flight, Console::Capture)
-            .await
-            .and_then(|done| answer(&done)),
+        Form::Json => app.runner.run(plan, flight, Console::Capture).await.and_then(|done| answer(&done)),
         Form::Events => Ok(stream(&app.runner, plan, flight)),
     };
     result.map(|mut response| {

@@ -20,21 +20,13 @@ use crate::{
 
 /// `GET /executions/{id}`
 pub async fn get(app: State<Arc<App>>, caller: MayExecute, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let state = app
-        .runner
-        .executions
-        .get(&key(&caller.0, &id))
-        .ok_or_else(|| not_found(&id))?;
+    let state = app.runner.executions.get(&key(&caller.0, &id)).ok_or_else(|| not_found(&id))?;
     Ok(Json(told(&id, &state)).into_response())
 }
 
 /// `DELETE /executions/{id}`: cancels it; one that has ended already stays as it ended.
 pub async fn delete(app: State<Arc<App>>, caller: MayExecute, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let state = app
-        .runner
-        .executions
-        .cancel(&key(&caller.0, &id))
-        .ok_or_else(|| not_found(&id))?;
+    let state = app.runner.executions.cancel(&key(&caller.0, &id)).ok_or_else(|| not_found(&id))?;
     let mut body = told(&id, &state);
     if let (Execution::Running { .. }, Value::Object(fields)) = (&state, &mut body) {
         fields.insert("state".to_owned(), "cancelling".into());

@@ -35,20 +35,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, drain:
     let permits = Arc::new(Semaphore::new(limits.connections));
     // Only HTTP/1: telling the versions apart would wait without a limit for a connection's first bytes.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_read_timeout);
     let builder = Arc::new(builder);
 
     while let Some((stream, permit)) = accept(&listener, &permits, &drain).await {
-        connections.spawn(connection(
-            stream,
-            permit,
-            router.clone(),
-            Arc::clone(&builder),
-            drain.clone(),
-        ));
+        connections.spawn(connection(stream, permit, router.clone(), Arc::clone(&builder), drain.clone()));
     }
     drop(listener);
     connections.close();
@@ -126,15 +117,8 @@ mod tests {
     async fn start(router: Router, connections: usize, header_read_timeout: Duration) -> Started {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, drain) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let limits = Limits {
-            connections,
-            header_read_timeout,
-        };
-        Started {
-            address,
-            drain: drain.clone(),
-            served: tokio::spawn(serve(listener, router, limits, drain)),
-        }
+        let limits = Limits { connections, header_read_timeout };
+        Started { address, drain: drain.clone(), served: tokio::spawn(serve(listener, router, limits, drain)) }
     }
 
     async fn rest(mut stream: TcpStream) -> String {
@@ -171,20 +155,12 @@ mod tests {
         go_on.cancel();
         assert!(rest(busy).await.ends_with("done"));
         server.served.await.unwrap();
-        assert!(
-            TcpStream::connect(server.address).await.is_err(),
-            "nobody listens any more"
-        );
+        assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
     }
 
     #[tokio::test]
     async fn one_connection_too_many_waits() {
-        let server = start(
-            Router::new().route("/", get(async || "hello")),
-            1,
-            Duration::from_secs(60),
-        )
-        .await;
+        let server = start(Router::new().route("/", get(async || "hello")), 1, Duration::from_secs(60)).await;
         let first = TcpStream::connect(server.address).await.unwrap();
         let mut second = TcpStream::connect(server.address).await.unwrap();
         second.write_all(REQUEST).await.unwrap();

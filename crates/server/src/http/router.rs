@@ -46,9 +46,7 @@ pub fn api(app: &Arc<App>) -> Router {
         .route("/executions/{id}", get(executions::get).delete(executions::delete));
     #[cfg(feature = "bench-echo")]
     let router = router.route("/echo", post(execute::echo));
-    let router = router
-        .layer(DefaultBodyLimit::max(app.config.server.body_limit_bytes))
-        .with_state(Arc::clone(app));
+    let router = router.layer(DefaultBodyLimit::max(app.config.server.body_limit_bytes)).with_state(Arc::clone(app));
     wrapped(router, Envelope::of(app))
 }
 
@@ -63,10 +61,7 @@ pub fn wrapped(router: Router, envelope: Envelope) -> Router {
 
 /// A handler that panics fails its own request and nothing else.
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     ApiError::internal_account(format!("panic: {}", message.unwrap_or("without a message"))).into_response()
 }
 
@@ -94,36 +89,24 @@ mod tests {
             )
             .route("/json", post(|_: JsonBody| async { "{}" }))
             .layer(DefaultBodyLimit::max(4));
-        let envelope = Envelope {
-            metrics: Arc::new(Metrics::new()),
-            dev: false,
-        };
+        let envelope = Envelope { metrics: Arc::new(Metrics::new()), dev: false };
         let response = wrapped(router, envelope).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
         if !parts.status.is_success() {
             assert_eq!(body["success"], false);
-            assert_eq!(
-                body["error"]["requestId"],
-                parts.headers["x-request-id"].to_str().unwrap()
-            );
+            assert_eq!(body["error"]["requestId"], parts.headers["x-request-id"].to_str().unwrap());
         }
         (parts.status, body)
     }
 
     async fn refusal(request: Request<Body>) -> (u16, String) {
         let (status, body) = answer(request).await;
-        (
-            status.as_u16(),
-            body["error"]["code"].as_str().unwrap_or_default().to_owned(),
-        )
+        (status.as_u16(), body["error"]["code"].as_str().unwrap_or_default().to_owned())
     }
 
     fn post_json(content_type: &str, body: &'static str) -> Request<Body> {
-        Request::post("/json")
-            .header(header::CONTENT_TYPE, content_type)
-            .body(Body::from(body))
-            .unwrap()
+        Request::post("/json").header(header::CONTENT_TYPE, content_type).body(Body::from(body)).unwrap()
     }
 
     #[tokio::test]
@@ -138,18 +121,9 @@ mod tests {
     async fn whatever_is_refused_has_the_envelope() {
         let to = |method: &str, path: &str| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         assert_eq!(refusal(to("GET", "/nope")).await, (404, "not_found".to_owned()));
-        assert_eq!(
-            refusal(to("DELETE", "/json")).await,
-            (405, "method_not_allowed".to_owned())
-        );
-        assert_eq!(
-            refusal(post_json("text/plain", "{}")).await,
-            (415, "unsupported_media_type".to_owned())
-        );
-        assert_eq!(
-            refusal(post_json("application/json", "{\"a\":1}")).await,
-            (413, "body_too_large".to_owned())
-        );
+        assert_eq!(refusal(to("DELETE", "/json")).await, (405, "method_not_allowed".to_owned()));
+        assert_eq!(refusal(post_json("text/plain", "{}")).await, (415, "unsupported_media_type".to_owned()));
+        assert_eq!(refusal(post_json("application/json", "{\"a\":1}")).await, (413, "body_too_large".to_owned()));
         assert_eq!(answer(post_json("application/json", "{}")).await.0, StatusCode::OK);
     }
 }

@@ -23,21 +23,9 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), TryInitError> {
     if pretty {
         let ansi = stderr().is_terminal();
         registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_writer(stderr)
-                    .with_target(false)
-                    .with_ansi(ansi),
-            )
+            .with(tracing_subscriber::fmt::layer().with_writer(stderr).with_target(false).with_ansi(ansi))
             .try_init()
     } else {
-        registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_writer(stderr),
-            )
-            .try_init()
+        registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init()
     }
 }

@@ -81,21 +81,9 @@ impl Metrics {
         );
         registry.register_with_unit("execution_cpu", "Time on the CPU", Unit::Seconds, metrics.cpu.clone());
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
-        registry.register(
-            "result_cache_lookups",
-            "Requests with a cacheKey",
-            metrics.result_cache.clone(),
-        );
-        registry.register(
-            "executions_running",
-            "Executions that hold a slot",
-            metrics.running.clone(),
-        );
-        registry.register(
-            "executions_waiting",
-            "Executions that wait for a slot",
-            metrics.waiting.clone(),
-        );
+        registry.register("result_cache_lookups", "Requests with a cacheKey", metrics.result_cache.clone());
+        registry.register("executions_running", "Executions that hold a slot", metrics.running.clone());
+        registry.register("executions_waiting", "Executions that wait for a slot", metrics.waiting.clone());
         registry.register("execution_slots", "Slots there are", metrics.slots.clone());
         metrics
     }
@@ -103,28 +91,14 @@ impl Metrics {
     /// An execution has ended.
     pub fn execution(&self, verdict: Verdict, tier: Tier, usage: &Usage) {
         let tier = tier.name();
-        self.executions
-            .get_or_create(&ByOutcome {
-                outcome: verdict.name(),
-                tier,
-            })
-            .inc();
-        self.wall
-            .get_or_create(&ByTier { tier })
-            .observe(usage.wall.as_secs_f64());
-        self.cpu
-            .get_or_create(&ByTier { tier })
-            .observe(usage.cpu.as_secs_f64());
+        self.executions.get_or_create(&ByOutcome { outcome: verdict.name(), tier }).inc();
+        self.wall.get_or_create(&ByTier { tier }).observe(usage.wall.as_secs_f64());
+        self.cpu.get_or_create(&ByTier { tier }).observe(usage.cpu.as_secs_f64());
     }
 
     /// A request was answered; `route` is the template, not the path.
     pub fn request(&self, route: &str, status: StatusCode) {
-        self.requests
-            .get_or_create(&ByRoute {
-                route: route.to_owned(),
-                status: status.as_u16(),
-            })
-            .inc();
+        self.requests.get_or_create(&ByRoute { route: route.to_owned(), status: status.as_u16() }).inc();
     }
 
     /// The result cache was asked.
@@ -169,13 +143,7 @@ mod tests {
         metrics.execution(Verdict::GuestError, Tier::Tenant, &Usage::default());
         metrics.request("/execute", StatusCode::OK);
         metrics.result_cache(true);
-        let text = metrics
-            .encode(Stats {
-                slots: 8,
-                running: 2,
-                waiting: 1,
-            })
-            .unwrap();
+        let text = metrics.encode(Stats { slots: 8, running: 2, waiting: 1 }).unwrap();
         for line in [
             "doer_executions_total{outcome=\"guest_error\",tier=\"tenant\"} 1",
             "doer_execution_duration_seconds_count{tier=\"tenant\"} 1",

@@ -58,11 +58,8 @@ impl KeyRecord {
     /// What a request with this key has proved. Keys made on the command line have an owner that holds
     /// what the key holds.
     pub fn into_identity(self) -> Identity {
-        let metadata: BTreeMap<String, Value> = self
-            .tenant
-            .map(|tenant| ("tenantId".to_owned(), Value::String(tenant)))
-            .into_iter()
-            .collect();
+        let metadata: BTreeMap<String, Value> =
+            self.tenant.map(|tenant| ("tenantId".to_owned(), Value::String(tenant))).into_iter().collect();
         Identity {
             authenticated: true,
             user: Some(User {
@@ -74,11 +71,7 @@ impl KeyRecord {
                 metadata,
             }),
             session: None,
-            api_key: Some(ApiKey {
-                id: self.id,
-                name: self.name,
-                permissions: self.permissions,
-            }),
+            api_key: Some(ApiKey { id: self.id, name: self.name, permissions: self.permissions }),
         }
     }
 }

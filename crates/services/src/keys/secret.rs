@@ -41,9 +41,7 @@ impl fmt::Debug for Secret {
 pub fn id_of(text: &str) -> Option<&str> {
     let random = text.strip_prefix(PREFIX)?;
     let well_formed = random.len() == RANDOM_CHARS
-        && random
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if well_formed { random.get(..ID_CHARS) } else { None }
 }
 
@@ -67,13 +65,7 @@ mod tests {
 
     #[test]
     fn what_is_no_key_has_no_id() {
-        for text in [
-            "",
-            "sk_live_",
-            "sk_live_short",
-            "pk_live_",
-            &format!("sk_live_{}", "é".repeat(21)),
-        ] {
+        for text in ["", "sk_live_", "sk_live_short", "pk_live_", &format!("sk_live_{}", "é".repeat(21))] {
             assert_eq!(id_of(text), None, "{text}");
         }
     }

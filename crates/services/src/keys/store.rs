@@ -45,9 +45,7 @@ impl KeyStore {
     /// # Errors
     /// [`Error::Open`], [`Error::Newer`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            connection: Mutex::new(sqlite::open(path, MIGRATIONS)?),
-        })
+        Ok(Self { connection: Mutex::new(sqlite::open(path, MIGRATIONS)?) })
     }
 
     /// Makes a key. Its secret is never to be had again.
@@ -57,10 +55,8 @@ impl KeyStore {
     pub fn create(&self, key: NewKey, now_ms: u64) -> Result<(KeyRecord, Secret), Error> {
         let secret = Secret::generate()?;
         let id = secret::id_of(secret.reveal()).unwrap_or_default().to_owned();
-        let permissions = serde_json::to_string(&key.permissions).map_err(|source| Error::Damaged {
-            column: "keys.permissions",
-            source,
-        })?;
+        let permissions = serde_json::to_string(&key.permissions)
+            .map_err(|source| Error::Damaged { column: "keys.permissions", source })?;
         self.connection().execute(
             "INSERT INTO keys (id, hash, name, user_id, email, role, tenant, permissions, created_at, expires_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -141,9 +137,7 @@ impl KeyStore {
     /// # Errors
     /// [`Error::Statement`].
     pub fn is_empty(&self) -> Result<bool, Error> {
-        Ok(self
-            .connection()
-            .query_row("SELECT NOT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?)
+        Ok(self.connection().query_row("SELECT NOT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?)
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -161,14 +155,9 @@ struct Stored {
 
 impl Stored {
     fn into_record(self) -> Result<KeyRecord, Error> {
-        let permissions = serde_json::from_str(&self.permissions).map_err(|source| Error::Damaged {
-            column: "keys.permissions",
-            source,
-        })?;
-        Ok(KeyRecord {
-            permissions,
-            ..self.record
-        })
+        let permissions = serde_json::from_str(&self.permissions)
+            .map_err(|source| Error::Damaged { column: "keys.permissions", source })?;
+        Ok(KeyRecord { permissions, ..self.record })
     }
 }
 
@@ -247,15 +236,7 @@ mod tests {
     fn an_expired_key_opens_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir);
-        let (_, secret) = store
-            .create(
-                NewKey {
-                    expires_at: Some(10),
-                    ..key("short")
-                },
-                0,
-            )
-            .unwrap();
+        let (_, secret) = store.create(NewKey { expires_at: Some(10), ..key("short") }, 0).unwrap();
         assert!(store.verify(secret.reveal(), 9).unwrap().is_some());
         assert!(store.verify(secret.reveal(), 10).unwrap().is_none());
     }

@@ -48,27 +48,17 @@ fn the_invoker_is_not_fooled() {
         let bytes: Value<'_> = ctx.eval("new (class extends R {})(new Uint8Array([0, 255]))").unwrap();
         let fakes = "[Object.create(R.prototype), { status: 200, __proto__: R.prototype }, new Proxy(new R('x'), {}), R.prototype, R, null, 5, 'x', undefined, Symbol(), 1n]";
         let fakes: Vec<Value<'_>> = ctx.eval(fakes).unwrap();
-        ctx.eval::<(), _>(VANDALISM)
-            .catch(&ctx)
-            .map_err(|e| e.to_string())
-            .unwrap();
+        ctx.eval::<(), _>(VANDALISM).catch(&ctx).map_err(|e| e.to_string()).unwrap();
         for fake in fakes {
             assert!(!is_response(&ctx, &fake), "{fake:?}");
             assert!(take_response(&ctx, fake).is_err());
             assert_eq!(
-                ctx.catch()
-                    .get::<rquickjs::Object<'_>>()
-                    .unwrap()
-                    .get::<_, String>("name")
-                    .unwrap(),
+                ctx.catch().get::<rquickjs::Object<'_>>().unwrap().get::<_, String>("name").unwrap(),
                 "TypeError"
             );
         }
         assert!(is_response(&ctx, &good) && is_response(&ctx, &bytes));
-        let taken = take_response(&ctx, good.clone())
-            .catch(&ctx)
-            .map_err(|e| e.to_string())
-            .unwrap();
+        let taken = take_response(&ctx, good.clone()).catch(&ctx).map_err(|e| e.to_string()).unwrap();
         assert_eq!(taken.status, 201);
         assert_eq!(taken.body.as_deref(), Some("{\"a\":\"é\"}".as_bytes()));
         assert_eq!(taken.content_type.as_deref(), Some("application/json"));
@@ -83,10 +73,7 @@ fn the_invoker_is_not_fooled() {
 fn a_response_without_a_body_has_none() {
     with_platform(|ctx| {
         let none = take_response(&ctx, ctx.eval("new Response(null, { status: 204 })").unwrap()).unwrap();
-        assert_eq!(
-            (none.status, none.body, none.content_type, none.headers),
-            (204, None, None, vec![])
-        );
+        assert_eq!((none.status, none.body, none.content_type, none.headers), (204, None, None, vec![]));
         let empty = take_response(&ctx, ctx.eval("new Response('')").unwrap()).unwrap();
         assert_eq!(empty.body, Some(vec![]));
         let lone = take_response(&ctx, ctx.eval("new Response('\\ud800')").unwrap()).unwrap();
@@ -97,10 +84,7 @@ fn a_response_without_a_body_has_none() {
 #[test]
 fn the_invoker_makes_requests() {
     with_platform(|ctx| {
-        let headers = [
-            ("X-A".to_owned(), "1".to_owned()),
-            ("cookie".to_owned(), "é".to_owned()),
-        ];
+        let headers = [("X-A".to_owned(), "1".to_owned()), ("cookie".to_owned(), "é".to_owned())];
         ctx.eval::<(), _>("globalThis.saved = Request; globalThis.Request = undefined; Object.defineProperty(Array.prototype, 0, { set() { throw 1; }, configurable: true })").unwrap();
         let request = new_request(&ctx, "http://a/b", "post", &headers, Some(b"{}"))
             .catch(&ctx)
@@ -132,16 +116,7 @@ fn bytes_are_those_behind_any_view() {
         assert_eq!(bytes("new DataView(new ArrayBuffer(3), 1)"), Some(vec![0, 0]));
         assert_eq!(bytes("new ArrayBuffer(2)"), Some(vec![0, 0]));
         assert_eq!(bytes("var b = new ArrayBuffer(2); b.transfer(); b"), Some(vec![]));
-        for other in [
-            "({})",
-            "'x'",
-            "null",
-            "undefined",
-            "[1]",
-            "5",
-            "Symbol()",
-            "new Proxy(new Uint8Array(1), {})",
-        ] {
+        for other in ["({})", "'x'", "null", "undefined", "[1]", "5", "Symbol()", "new Proxy(new Uint8Array(1), {})"] {
             assert_eq!(bytes(other), None, "{other}");
         }
         assert!(!ctx.has_exception());

@@ -54,19 +54,12 @@ fn marked(ending: &str) -> Evaluate {
          for (let i = 0; i < 40; i++) kept.push(mark(1000 << (i % 12)), 'secret '.repeat(100 + i), {{ ['s' + i]: i }});
          {ending}"
     );
-    Evaluate {
-        program: Program::Text(Source { code, mappings: None }),
-        surface: Surface::Full,
-    }
+    Evaluate { program: Program::Text(Source { code, mappings: None }), surface: Surface::Full }
 }
 
 fn invocation() -> Invocation {
-    let limits = Limits {
-        memory_bytes: 48 << 20,
-        fuel: 300_000_000,
-        output_bytes: 1 << 20,
-        ..Limits::of(Tier::Tenant)
-    };
+    let limits =
+        Limits { memory_bytes: 48 << 20, fuel: 300_000_000, output_bytes: 1 << 20, ..Limits::of(Tier::Tenant) };
     Invocation {
         input: None,
         context: RawValue::from_string("{}".into()).unwrap(),
@@ -113,18 +106,12 @@ async fn no_heap_survives(pagemap_scan: PagemapScan) {
         }
         let mut guests: Vec<_> = (0..SLOTS).map(|_| open()).collect();
         for guest in &mut guests {
-            assert!(
-                guest.memory.data(&guest.store) == pristine.as_slice(),
-                "round {round}: the heap is not the image"
-            );
+            assert!(guest.memory.data(&guest.store) == pristine.as_slice(), "round {round}: the heap is not the image");
             let grown = (48 << 20) / image::PAGE_BYTES - pristine.len() / image::PAGE_BYTES;
             if round % 10 == 0 {
                 guest.memory.grow(&mut guest.store, grown as u64).unwrap();
                 let beyond = &guest.memory.data(&guest.store)[pristine.len()..];
-                assert!(
-                    beyond == &zeros[..beyond.len()],
-                    "round {round}: memory beyond the image is not zero"
-                );
+                assert!(beyond == &zeros[..beyond.len()], "round {round}: memory beyond the image is not zero");
             }
         }
     }

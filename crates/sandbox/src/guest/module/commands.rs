@@ -56,17 +56,8 @@ impl Commands {
     /// # Errors
     /// Where WASI cannot be linked.
     pub(crate) fn new(engine: &Engine, compiler: Compiler, load: Load) -> Result<Self, Error> {
-        let linker = wasi::linker(engine).map_err(|source| Error::Engine {
-            during: "linking WASI",
-            source,
-        })?;
-        Ok(Self {
-            engine: engine.clone(),
-            linker,
-            compiler,
-            load,
-            kept: Mutex::default(),
-        })
+        let linker = wasi::linker(engine).map_err(|source| Error::Engine { during: "linking WASI", source })?;
+        Ok(Self { engine: engine.clone(), linker, compiler, load, kept: Mutex::default() })
     }
 
     /// The command that `code` is: from memory, or compiled now, once for all that ask at the same time. One
@@ -89,36 +80,20 @@ impl Commands {
     }
 
     async fn compile(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
-        let compiled = self
-            .compiler
-            .wasm(code.to_vec(), text)
-            .await
-            .map_err(|error| self.failed(error))?;
+        let compiled = self.compiler.wasm(code.to_vec(), text).await.map_err(|error| self.failed(error))?;
         // Asked for here too: the pool refuses a module whose memory fits no slot, and does not say why.
         account.grow_memory(compiled.memory_bytes)?;
         let module = (self.load)(&self.engine, &compiled.artifact)
             .map_err(|error| guest("CompileError", format!("{error:#}")))?;
         let command = Command::link(&self.linker, &module, account)?;
-        Ok(Compiled {
-            command,
-            artifact_bytes: compiled.artifact.len(),
-        })
+        Ok(Compiled { command, artifact_bytes: compiled.artifact.len() })
     }
 
     fn failed(&self, error: CompileError) -> End {
         match error {
-            CompileError::Refused {
-                name,
-                message,
-                line,
-                column,
-            } => End::Guest(GuestError {
-                name: name.to_owned(),
-                message,
-                line,
-                column,
-                ..GuestError::default()
-            }),
+            CompileError::Refused { name, message, line, column } => {
+                End::Guest(GuestError { name: name.to_owned(), message, line, column, ..GuestError::default() })
+            }
             CompileError::Limit(_) => guest("CompileError", error.to_string()),
             CompileError::Full => {
                 let (running, waiting) = self.compiler.capacity();
@@ -137,10 +112,7 @@ impl Kept {
     fn cell(&mut self, key: blake3::Hash) -> Cell {
         self.clock += 1;
         let used = self.clock;
-        let entry = self.entries.entry(key).or_insert_with(|| Entry {
-            cell: Cell::default(),
-            used,
-        });
+        let entry = self.entries.entry(key).or_insert_with(|| Entry { cell: Cell::default(), used });
         entry.used = used;
         Arc::clone(&entry.cell)
     }
@@ -148,10 +120,7 @@ impl Kept {
     /// Forgets `key` where it failed and nobody else tries, and then the least recently used while there is too much.
     fn trim(&mut self, key: blake3::Hash) {
         // The other handle is the caller's.
-        if self
-            .entries
-            .get(&key)
-            .is_some_and(|entry| !entry.cell.initialized() && Arc::strong_count(&entry.cell) <= 2)
+        if self.entries.get(&key).is_some_and(|entry| !entry.cell.initialized() && Arc::strong_count(&entry.cell) <= 2)
         {
             self.entries.remove(&key);
         }
@@ -165,11 +134,7 @@ impl Kept {
     }
 
     fn bytes(&self) -> usize {
-        self.entries
-            .values()
-            .filter_map(|entry| entry.cell.get())
-            .map(|compiled| compiled.artifact_bytes)
-            .sum()
+        self.entries.values().filter_map(|entry| entry.cell.get()).map(|compiled| compiled.artifact_bytes).sum()
     }
 }
 
@@ -180,21 +145,13 @@ mod tests {
 
     fn command(engine: &Engine) -> Command {
         let module = Module::new(engine, wat::parse_str("(module (func (export \"_start\")))").unwrap()).unwrap();
-        Command {
-            pre: wasi::linker(engine).unwrap().instantiate_pre(&module).unwrap(),
-        }
+        Command { pre: wasi::linker(engine).unwrap().instantiate_pre(&module).unwrap() }
     }
 
     fn fill(kept: &mut Kept, command: &Command, name: &str, artifact_bytes: usize) -> blake3::Hash {
         let key = blake3::hash(name.as_bytes());
         let cell = kept.cell(key);
-        assert!(
-            cell.set(Compiled {
-                command: command.clone(),
-                artifact_bytes
-            })
-            .is_ok()
-        );
+        assert!(cell.set(Compiled { command: command.clone(), artifact_bytes }).is_ok());
         kept.trim(key);
         key
     }

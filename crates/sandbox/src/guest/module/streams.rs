@@ -32,10 +32,7 @@ pub(super) struct Stdout {
 
 impl Stdout {
     pub(super) fn new(limit_bytes: u64) -> Self {
-        Self {
-            written: Arc::default(),
-            limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
-        }
+        Self { written: Arc::default(), limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX) }
     }
 
     /// Takes out what was written, and whether it is more than the limit; one byte more is all that is kept of that.
@@ -55,10 +52,7 @@ pub(super) struct Stderr {
 
 impl Stderr {
     pub(super) fn new(account: Arc<Account>) -> Self {
-        Self {
-            account,
-            line: Arc::default(),
-        }
+        Self { account, line: Arc::default() }
     }
 
     /// Logs what stands there without the end of a line.
@@ -95,11 +89,7 @@ impl OutputStream for Stdout {
         let mut written = lock(&self.written);
         let room = self.limit.saturating_add(1) - written.len();
         written.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        if written.len() > self.limit {
-            Err(StreamError::Trap(StdoutFull.into()))
-        } else {
-            Ok(())
-        }
+        if written.len() > self.limit { Err(StreamError::Trap(StdoutFull.into())) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> StreamResult<()> {

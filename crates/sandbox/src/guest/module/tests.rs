@@ -66,10 +66,7 @@ fn command(data: &str, body: &str) -> String {
 }
 
 fn prints(data: &str, len: usize) -> String {
-    command(
-        data,
-        &format!("(call $write (i32.const 1) (i32.const 64) (i32.const {len}))"),
-    )
+    command(data, &format!("(call $write (i32.const 1) (i32.const 64) (i32.const {len}))"))
 }
 
 #[tokio::test]
@@ -79,10 +76,7 @@ async fn standard_output_is_the_result() {
     assert_eq!(run(&prints("hi \\\"you\\\"\\n", 9)).await.unwrap(), r#""hi \"you\"\n""#);
     assert_eq!(run(&prints("\\ff\\00", 2)).await.unwrap(), r#"{"$base64":"/wA="}"#);
     assert_eq!(run(&command("", "")).await.unwrap(), "null");
-    let exits = command(
-        "7",
-        "(call $write (i32.const 1) (i32.const 64) (i32.const 1)) (call $exit (i32.const 0))",
-    );
+    let exits = command("7", "(call $write (i32.const 1) (i32.const 64) (i32.const 1)) (call $exit (i32.const 0))");
     assert_eq!(run(&exits).await.unwrap(), "7");
 }
 
@@ -92,10 +86,7 @@ async fn input_is_standard_input() {
         (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
         (call $write (i32.const 1) (i32.const 1024) (i32.load (i32.const 8)))";
     let account = account_with(|_| {});
-    assert_eq!(
-        run_in(&account, &command("", echo), Some("{\"n\":1}")).await.unwrap(),
-        "{\"n\":1}"
-    );
+    assert_eq!(run_in(&account, &command("", echo), Some("{\"n\":1}")).await.unwrap(), "{\"n\":1}");
     assert_eq!(run_in(&account, &command("", echo), None).await.unwrap(), "null");
 }
 
@@ -103,9 +94,7 @@ async fn input_is_standard_input() {
 async fn standard_error_is_logged_by_line() {
     let account = account_with(|_| {});
     let body = "(call $write (i32.const 2) (i32.const 64) (i32.const 9)) (call $write (i32.const 2) (i32.const 73) (i32.const 4))";
-    run_in(&account, &command("one\\n\\ntwo three", body), None)
-        .await
-        .unwrap();
+    run_in(&account, &command("one\\n\\ntwo three", body), None).await.unwrap();
     assert_eq!(account.close().0, ["one", "", "two thre"]);
 }
 
@@ -121,13 +110,7 @@ async fn exit_codes_and_traps_are_errors_and_keep_the_logs() {
         (name.as_str(), message.as_str()),
         ("RuntimeError", "wasm trap: wasm `unreachable` instruction executed")
     );
-    let (name, _) = failure(
-        run(&command(
-            "",
-            "(call $write (i32.const 1) (i32.const -8) (i32.const 64))",
-        ))
-        .await,
-    );
+    let (name, _) = failure(run(&command("", "(call $write (i32.const 1) (i32.const -8) (i32.const 64))")).await);
     assert_eq!(name, "RuntimeError");
     let start = "(module (func $s unreachable) (start $s) (func (export \"_start\")))";
     assert_eq!(failure(run(start).await).0, "RuntimeError");
@@ -148,10 +131,7 @@ async fn there_is_nothing_else_in_the_world() {
 async fn what_is_no_command_says_why() {
     let (name, message) =
         failure(run("(module (import \"env\" \"a\" (func)) (import \"doer\" \"call\" (func)))").await);
-    assert_eq!(
-        (name.as_str(), message.as_str()),
-        ("LinkError", "unknown imports: env.a, doer.call")
-    );
+    assert_eq!((name.as_str(), message.as_str()), ("LinkError", "unknown imports: env.a, doer.call"));
     let (name, message) = failure(run("(module (func (export \"main\")))").await);
     assert_eq!(name, "LinkError");
     assert!(message.contains("exports no function _start"), "{message}");
@@ -159,10 +139,7 @@ async fn what_is_no_command_says_why() {
     assert!(message.contains("exports no function _start"), "{message}");
     let import = "(import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32)))";
     let (_, message) = failure(run(&format!("(module {import} (func (export \"_start\")))")).await);
-    assert_eq!(
-        message,
-        "the module imports WASI functions and exports no memory for them"
-    );
+    assert_eq!(message, "the module imports WASI functions and exports no memory for them");
     let (name, message) = failure(run("(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func)) (memory (export \"memory\") 1) (func (export \"_start\")))").await);
     assert_eq!(name, "LinkError");
     assert!(message.contains("incompatible import type"), "{message}");
@@ -173,10 +150,7 @@ async fn output_is_limited() {
     let forever = "(loop $l (call $write (i32.const 1) (i32.const 64) (i32.const 200)) (br $l))";
     let small = |invocation: &mut Invocation| invocation.limits.output_bytes = 1000;
     let ended = run_in(&account_with(small), &command("", forever), None).await;
-    assert!(
-        matches!(ended, Err(End::Terminated(Termination::OutputLimit))),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(End::Terminated(Termination::OutputLimit))), "{ended:?}");
     let cut = account_with(|invocation| {
         small(invocation);
         invocation.truncate = true;
@@ -186,10 +160,7 @@ async fn output_is_limited() {
     let logs = "(loop $l (call $write (i32.const 2) (i32.const 64) (i32.const 200)) (br $l))";
     let account = account_with(small);
     let ended = run_in(&account, &command(&"x".repeat(200), logs), None).await;
-    assert!(
-        matches!(ended, Err(End::Terminated(Termination::OutputLimit))),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(End::Terminated(Termination::OutputLimit))), "{ended:?}");
     // Sixteen bytes count for the line itself.
     assert_eq!(account.close().0, ["x".repeat(1000 - 16)]);
 }
@@ -198,24 +169,15 @@ async fn output_is_limited() {
 async fn fuel_and_memory_are_limited() {
     let account = account_with(|invocation| invocation.limits.fuel = 100_000);
     let ended = run_in(&account, &command("", "(loop $l (br $l))"), None).await;
-    assert!(
-        matches!(ended, Err(End::Terminated(Termination::FuelExhausted))),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(End::Terminated(Termination::FuelExhausted))), "{ended:?}");
     assert_eq!(account.close().2.fuel, 100_000);
     let small = |invocation: &mut Invocation| invocation.limits.memory_bytes = 1 << 20;
     let grow = "(drop (memory.grow (i32.const 100)))";
     let ended = run_in(&account_with(small), &command("", grow), None).await;
-    assert!(
-        matches!(ended, Err(End::Terminated(Termination::MemoryLimit))),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(End::Terminated(Termination::MemoryLimit))), "{ended:?}");
     let large = "(module (memory 17) (func (export \"_start\")))";
     let ended = run_in(&account_with(small), large, None).await;
-    assert!(
-        matches!(ended, Err(End::Terminated(Termination::MemoryLimit))),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(End::Terminated(Termination::MemoryLimit))), "{ended:?}");
 }
 
 #[tokio::test]

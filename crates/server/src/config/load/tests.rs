@@ -5,22 +5,14 @@ use doer_core::{limits::Limits, tier::Tier};
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-    pairs
-        .iter()
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)))
-        .collect()
+    pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
 
 fn with_file(text: &str, pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("doer.toml");
     std::fs::write(&path, text).unwrap();
-    Sources {
-        file: Some(path),
-        environment: environment(pairs),
-        flags: Vec::new(),
-    }
-    .load()
+    Sources { file: Some(path), environment: environment(pairs), flags: Vec::new() }.load()
 }
 
 #[test]
@@ -35,10 +27,7 @@ fn the_defaults_are_complete_and_those_of_the_tiers() {
 #[test]
 fn the_production_example_can_be_used() {
     let config = with_file(include_str!("../../../../../config/production.toml"), &[]).unwrap();
-    assert_eq!(
-        config.limits.of(Tier::Tenant, Some("acme-corp")).wall,
-        Duration::from_secs(60)
-    );
+    assert_eq!(config.limits.of(Tier::Tenant, Some("acme-corp")).wall, Duration::from_secs(60));
 }
 
 #[test]
@@ -72,11 +61,7 @@ fn everything_wrong_is_told_at_once_with_key_and_origin() {
                 [limits.public]\nwall = '10'\nmemory_mib = 5000\n[tenants.acme]\ncpuu = '1s'\ncalls = -1";
     let error = with_file(
         file,
-        &[
-            ("DOER__SERVER__LISTNE", "x"),
-            ("DOER__EXECUTION__QUEUE", "many"),
-            ("DOER__TENANTS__ACME__CALLS", "1"),
-        ],
+        &[("DOER__SERVER__LISTNE", "x"), ("DOER__EXECUTION__QUEUE", "many"), ("DOER__TENANTS__ACME__CALLS", "1")],
     )
     .unwrap_err();
     let text = error.to_string();
@@ -103,17 +88,8 @@ fn everything_wrong_is_told_at_once_with_key_and_origin() {
 
 #[test]
 fn a_missing_file_is_an_error_only_where_it_was_named() {
-    let named = Sources {
-        file: Some("/nowhere/doer.toml".into()),
-        ..Sources::default()
-    };
-    assert!(
-        named
-            .load()
-            .unwrap_err()
-            .to_string()
-            .contains("/nowhere/doer.toml: cannot be read")
-    );
+    let named = Sources { file: Some("/nowhere/doer.toml".into()), ..Sources::default() };
+    assert!(named.load().unwrap_err().to_string().contains("/nowhere/doer.toml: cannot be read"));
 }
 
 #[test]

@@ -43,14 +43,8 @@ fn the_timeout_is_the_tiers_or_less() {
     assert_eq!(wall("tenant", r#"{"code": "", "timeout": 30000}"#), Ok(30_000));
     assert_eq!(wall("tenant", r#"{"code": "", "timeout": 1}"#), Ok(1));
     let message = "Timeout 60000ms exceeds maximum 30000ms for your tier".to_owned();
-    assert_eq!(
-        wall("tenant", r#"{"code": "", "timeout": 60000}"#),
-        Err((ErrorCode::Forbidden, message))
-    );
-    assert_eq!(
-        wall("tenant", r#"{"code": "", "timeout": 0}"#).unwrap_err().0,
-        ErrorCode::InvalidRequest
-    );
+    assert_eq!(wall("tenant", r#"{"code": "", "timeout": 60000}"#), Err((ErrorCode::Forbidden, message)));
+    assert_eq!(wall("tenant", r#"{"code": "", "timeout": 0}"#).unwrap_err().0, ErrorCode::InvalidRequest);
 }
 
 #[test]
@@ -58,10 +52,7 @@ fn other_limits_go_downwards_only() {
     let body = r#"{"code": "", "limits": {"cpuMs": 5, "fuel": 0, "memoryMb": 99999, "outputBytes": 1, "calls": 0}}"#;
     let limits = execute("tenant", body).unwrap().limits;
     let tier = Limits::of(Tier::Tenant);
-    assert_eq!(
-        (limits.cpu, limits.startup_cpu),
-        (Duration::from_millis(5), Duration::from_millis(5))
-    );
+    assert_eq!((limits.cpu, limits.startup_cpu), (Duration::from_millis(5), Duration::from_millis(5)));
     assert_eq!((limits.fuel, limits.calls, limits.output_bytes), (0, 0, 1));
     assert_eq!(limits.memory_bytes, tier.memory_bytes);
 }
@@ -80,28 +71,15 @@ fn code_has_a_size() {
     assert!(execute("user", &body(1 << 20)).is_ok());
     let (code, message) = execute("user", &body((1 << 20) + 1)).unwrap_err();
     assert_eq!(code, ErrorCode::CodeTooLarge);
-    assert_eq!(
-        message,
-        "Code size 1048577 bytes exceeds maximum 1048576 bytes for your tier"
-    );
+    assert_eq!(message, "Code size 1048577 bytes exceeds maximum 1048576 bytes for your tier");
 }
 
 #[test]
 fn own_ids_are_plain() {
-    assert_eq!(
-        execute("admin", r#"{"code": "", "executionId": "a-B_1.2:3"}"#)
-            .unwrap()
-            .id
-            .as_str(),
-        "a-B_1.2:3"
-    );
+    assert_eq!(execute("admin", r#"{"code": "", "executionId": "a-B_1.2:3"}"#).unwrap().id.as_str(), "a-B_1.2:3");
     for bad in ["", "a/b", "a b", "..", "é", &"a".repeat(129)] {
         let body = format!(r#"{{"code": "", "executionId": "{bad}"}}"#);
-        assert_eq!(
-            execute("admin", &body).unwrap_err().0,
-            ErrorCode::InvalidRequest,
-            "{bad}"
-        );
+        assert_eq!(execute("admin", &body).unwrap_err().0, ErrorCode::InvalidRequest, "{bad}");
     }
 }
 
@@ -110,11 +88,7 @@ fn evaluation_has_neither_bindings_nor_context() {
     let plan = decide("tenant", Route::Eval, r#"{"code": "", "captureFetch": true}"#).unwrap();
     assert_eq!((plan.surface, plan.capture_fetch), (Surface::Pure, false));
     for body in [r#"{"code": "", "bindings": ["db"]}"#, r#"{"code": "", "props": {}}"#] {
-        assert_eq!(
-            decide("tenant", Route::Eval, body).unwrap_err().0,
-            ErrorCode::InvalidRequest,
-            "{body}"
-        );
+        assert_eq!(decide("tenant", Route::Eval, body).unwrap_err().0, ErrorCode::InvalidRequest, "{body}");
     }
 }
 
