@@ -68,14 +68,9 @@ fn engine(criterion: &mut Criterion) {
     let image = runtime.block_on(sandbox.image(program(handler(1)), invocation()));
     let image = image.expect("no failure of ours").expect("a program that evaluates");
     criterion.bench_function("warm image: instantiate, run, reset", |bencher| {
-        bencher.to_async(&runtime).iter(|| async {
-            answer(
-                sandbox
-                    .execute_image(image.clone(), invocation())
-                    .await
-                    .expect("an outcome"),
-            )
-        });
+        bencher
+            .to_async(&runtime)
+            .iter(|| async { answer(sandbox.execute_image(image.clone(), invocation()).await.expect("an outcome")) });
     });
 
     let mut salt = 1;
@@ -99,13 +94,7 @@ fn engine(criterion: &mut Criterion) {
         bencher.to_async(&runtime).iter(|| {
             salt += 1;
             let code = program(handler(salt));
-            async {
-                sandbox
-                    .image(code, invocation())
-                    .await
-                    .expect("no failure of ours")
-                    .expect("an image")
-            }
+            async { sandbox.image(code, invocation()).await.expect("no failure of ours").expect("an image") }
         });
     });
 }

@@ -15,7 +15,8 @@ pub struct Limits {
     pub cpu: Duration,
     /// CPU time of a program's top level; also counts towards `cpu`.
     pub startup_cpu: Duration,
-    /// WebAssembly instructions, roughly.
+    /// WebAssembly instructions, roughly. A tight loop burns about 20 billion in a second: by default time on the
+    /// CPU is up first, and fuel is what a caller lowers who wants the same end on every machine.
     pub fuel: u64,
     /// Linear memory.
     pub memory_bytes: u64,
@@ -37,7 +38,7 @@ impl Limits {
                 wall: Duration::from_secs(120),
                 cpu: Duration::from_secs(30),
                 startup_cpu: Duration::from_secs(1),
-                fuel: 50_000_000_000,
+                fuel: 1_000_000_000_000,
                 memory_bytes: 256 * MIB,
                 output_bytes: 10 * MIB,
                 calls: 1000,
@@ -48,7 +49,7 @@ impl Limits {
                 wall: Duration::from_secs(30),
                 cpu: Duration::from_secs(10),
                 startup_cpu: Duration::from_secs(1),
-                fuel: 10_000_000_000,
+                fuel: 200_000_000_000,
                 memory_bytes: 128 * MIB,
                 output_bytes: 4 * MIB,
                 calls: 200,
@@ -59,7 +60,7 @@ impl Limits {
                 wall: Duration::from_secs(10),
                 cpu: Duration::from_secs(2),
                 startup_cpu: Duration::from_secs(1),
-                fuel: 2_000_000_000,
+                fuel: 40_000_000_000,
                 memory_bytes: 64 * MIB,
                 output_bytes: MIB,
                 calls: 50,

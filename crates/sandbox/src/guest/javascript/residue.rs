@@ -47,6 +47,10 @@ fn settings(pagemap_scan: PagemapScan, cache_dir: &Path) -> SandboxConfig {
     }
 }
 
+fn text(code: &str) -> Program {
+    Program::Text(Source { code: code.to_owned(), mappings: None })
+}
+
 fn marked(ending: &str) -> Evaluate {
     let code = format!(
         "const kept = [];
@@ -54,7 +58,7 @@ fn marked(ending: &str) -> Evaluate {
          for (let i = 0; i < 40; i++) kept.push(mark(1000 << (i % 12)), 'secret '.repeat(100 + i), {{ ['s' + i]: i }});
          {ending}"
     );
-    Evaluate { program: Program::Text(Source { code, mappings: None }), surface: Surface::Full }
+    Evaluate { program: text(&code), surface: Surface::Full }
 }
 
 fn invocation() -> Invocation {
@@ -113,6 +117,14 @@ async fn no_heap_survives(pagemap_scan: PagemapScan) {
                 let beyond = &guest.memory.data(&guest.store)[pristine.len()..];
                 assert!(beyond == &zeros[..beyond.len()], "round {round}: memory beyond the image is not zero");
             }
+        }
+        drop(guests);
+        // And it works: every slot gives a right answer after every kind of end.
+        for _ in 0..SLOTS {
+            let account = Arc::new(Account::open(&mut invocation()));
+            let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full };
+            let answer = javascript.run(&clean, &invocation(), &account).await.unwrap();
+            assert_eq!(answer.result.get(), "42");
         }
     }
 }
