@@ -46,7 +46,7 @@ impl Background {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let future = Metered { future: Box::pin(future), account };
+        let future = Metered::new(account, future);
         match (FirstSlice { future: Some(future) }).await {
             Slice::Finished(output) => Some(output),
             Slice::Unfinished(rest) => {
@@ -68,9 +68,15 @@ impl Drop for Background {
 }
 
 /// Charges CPU time of each poll to an account.
-struct Metered<F> {
+pub(crate) struct Metered<F> {
     future: Pin<Box<F>>,
     account: Arc<Account>,
+}
+
+impl<F> Metered<F> {
+    pub(crate) fn new(account: Arc<Account>, future: F) -> Self {
+        Self { future: Box::pin(future), account }
+    }
 }
 
 impl<F: Future> Future for Metered<F> {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use wasmtime::Engine;
 
 use super::*;
-use crate::{CompilerConfig, Console, PagemapScan, SandboxConfig, engine, image};
+use crate::{CompilerConfig, Console, PagemapScan, SandboxConfig, engine, image, schedule::Metered};
 
 const SLOTS: usize = 4;
 const ROUNDS: usize = 300;
@@ -75,6 +75,12 @@ fn invocation() -> Invocation {
     }
 }
 
+async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Answer, End> {
+    let mut invocation = invocation();
+    let account = Arc::new(Account::open(&mut invocation));
+    Metered::new(account.clone(), async move { javascript.run(&program, &invocation, &account).await }).await
+}
+
 async fn no_heap_survives(pagemap_scan: PagemapScan) {
     let dir = tempfile::tempdir().unwrap();
     let settings = settings(pagemap_scan, &dir.path().join("artifacts"));
@@ -97,10 +103,7 @@ async fn no_heap_survives(pagemap_scan: PagemapScan) {
         for slot in 0..SLOTS {
             let javascript = javascript.clone();
             killed.push(tokio::spawn(async move {
-                let mut invocation = invocation();
-                let account = Arc::new(Account::open(&mut invocation));
-                let program = marked(ENDINGS[(round + slot) % ENDINGS.len()]);
-                let run = javascript.run(&program, &invocation, &account);
+                let run = run(javascript, marked(ENDINGS[(round + slot) % ENDINGS.len()]));
                 // Some end by themselves, some by a limit, the rest is dropped where it stands.
                 let _ = tokio::time::timeout(Duration::from_millis(20), run).await;
             }));
@@ -121,10 +124,8 @@ async fn no_heap_survives(pagemap_scan: PagemapScan) {
         drop(guests);
         // And it works: every slot gives a right answer after every kind of end.
         for _ in 0..SLOTS {
-            let account = Arc::new(Account::open(&mut invocation()));
             let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full };
-            let answer = javascript.run(&clean, &invocation(), &account).await.unwrap();
-            assert_eq!(answer.result.get(), "42");
+            assert_eq!(run(javascript.clone(), clean).await.unwrap().result.get(), "42");
         }
     }
 }
