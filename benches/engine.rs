@@ -9,7 +9,7 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{CompilerConfig, Console, Invocation, PagemapScan, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{CompilerConfig, Console, Invocation, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::value::RawValue;
 use tokio::runtime::Builder;
 
@@ -48,8 +48,7 @@ fn engine(criterion: &mut Criterion) {
         concurrency: 16,
         queue: 16,
         max_memory_bytes: 256 << 20,
-        keep_resident_bytes: 2 << 20,
-        pagemap_scan: PagemapScan::Auto,
+        keep_resident_bytes: 1728 << 10,
         cache_dir: dir.path().join("artifacts"),
         installation_key: [7; 32],
         background_threads: 1,

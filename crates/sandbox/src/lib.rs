@@ -19,9 +19,8 @@ mod program;
 mod sandbox;
 mod schedule;
 mod store;
-mod swap;
 
-pub use config::{CompilerConfig, PagemapScan, SandboxConfig};
+pub use config::{CompilerConfig, SandboxConfig};
 pub use error::Error;
 pub use guest::javascript::Image;
 pub use invocation::{Console, Invocation, Surface};

@@ -123,7 +123,6 @@ fn sandbox_config(config: &Config, data: &DataDir, program: PathBuf) -> Result<S
         queue: config.execution.queue,
         max_memory_bytes: config.limits.max_memory_bytes(),
         keep_resident_bytes: config.execution.keep_resident_bytes,
-        pagemap_scan: config.execution.pagemap_scan,
         cache_dir: data.cache(),
         installation_key: data.installation_key()?,
         background_threads: match config.execution.background_threads {

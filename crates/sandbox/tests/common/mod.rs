@@ -3,9 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{
-    CompilerConfig, Console, Invocation, Outcome, PagemapScan, Program, Sandbox, SandboxConfig, Surface,
-};
+use doer_sandbox::{CompilerConfig, Console, Invocation, Outcome, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::{Value, value::RawValue};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
@@ -27,8 +25,7 @@ pub fn config(concurrency: u32) -> SandboxConfig {
         concurrency,
         queue: 1000,
         max_memory_bytes: 256 << 20,
-        keep_resident_bytes: 2 << 20,
-        pagemap_scan: PagemapScan::Auto,
+        keep_resident_bytes: 1728 << 10,
         cache_dir: std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"),
         installation_key: [7; 32],
         background_threads: 2,

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
-use doer_sandbox::PagemapScan;
 use toml::{Table, Value};
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 const CONFIG_VARIABLE: &str = "DOER_CONFIG";
 const DEFAULT_FILE: &str = "doer.toml";
+const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// What a configuration is made from.
@@ -110,12 +110,7 @@ fn read_execution(reader: &mut Reader<'_>) -> Execution {
         enabled: reader.boolean("execution.enabled"),
         concurrency: reader.integer("execution.concurrency", 1..=100_000),
         queue: reader.integer("execution.queue", 0..=10_000_000),
-        keep_resident_bytes: to_usize(reader.bytes("execution.keep_resident_mib", MIB)),
-        pagemap_scan: reader.choice(
-            "execution.pagemap_scan",
-            &[("auto", PagemapScan::Auto), ("off", PagemapScan::Off)],
-            PagemapScan::Off,
-        ),
+        keep_resident_bytes: to_usize(reader.bytes("execution.keep_resident_kib", KIB)),
         background_threads: reader.integer("execution.background_threads", 0..=4096),
         result_cache_bytes: to_usize(reader.bytes("execution.result_cache_mib", MIB)),
         recent: reader.integer("execution.recent", 0..=10_000_000),

@@ -10,8 +10,6 @@ pub mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use doer_sandbox::PagemapScan;
-
 pub use limits::LimitTable;
 pub use load::Sources;
 pub use problem::{ConfigError, Origin, Problem};
@@ -86,8 +84,6 @@ pub struct Execution {
     pub queue: usize,
     /// Memory that an idle slot keeps.
     pub keep_resident_bytes: usize,
-    /// How slots are reset.
-    pub pagemap_scan: PagemapScan,
     /// Threads for long executions; 0 is one per processor.
     pub background_threads: usize,
     /// Memory for kept results.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use wasmtime::Engine;
 
 use super::*;
-use crate::{CompilerConfig, Console, PagemapScan, SandboxConfig, engine, image, schedule::Metered};
+use crate::{CompilerConfig, Console, SandboxConfig, engine, image, schedule::Metered};
 
 const SLOTS: usize = 4;
 const ROUNDS: usize = 300;
@@ -26,13 +26,12 @@ const ENDINGS: [&str; 8] = [
     "/(a+)+$/.test('a'.repeat(60) + 'b')",
 ];
 
-fn settings(pagemap_scan: PagemapScan, cache_dir: &Path) -> SandboxConfig {
+fn settings(keep_resident_bytes: usize, cache_dir: &Path) -> SandboxConfig {
     SandboxConfig {
         concurrency: SLOTS as u32,
         queue: 0,
         max_memory_bytes: 256 << 20,
-        keep_resident_bytes: 2 << 20,
-        pagemap_scan,
+        keep_resident_bytes,
         cache_dir: cache_dir.to_owned(),
         installation_key: [7; 32],
         background_threads: 1,
@@ -81,9 +80,9 @@ async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Answer, E
     Metered::new(account.clone(), async move { javascript.run(&program, &invocation, &account).await }).await
 }
 
-async fn no_heap_survives(pagemap_scan: PagemapScan) {
+async fn no_heap_survives(keep_resident_bytes: usize) {
     let dir = tempfile::tempdir().unwrap();
-    let settings = settings(pagemap_scan, &dir.path().join("artifacts"));
+    let settings = settings(keep_resident_bytes, &dir.path().join("artifacts"));
     let wasm: Engine = engine::engine(&settings).unwrap();
     let cache = Cache::open(&settings.cache_dir, &settings.installation_key).unwrap();
     let javascript = Arc::new(JavaScript::start(&wasm, &cache).await.unwrap());
@@ -131,11 +130,11 @@ async fn no_heap_survives(pagemap_scan: PagemapScan) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_heap_survives_its_execution_with_pagemap_scan_where_it_is_safe() {
-    no_heap_survives(PagemapScan::Auto).await;
+async fn no_heap_survives_its_execution_where_slots_keep_their_pages() {
+    no_heap_survives(1728 << 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_heap_survives_its_execution_without_pagemap_scan() {
-    no_heap_survives(PagemapScan::Off).await;
+async fn no_heap_survives_its_execution_where_slots_keep_nothing() {
+    no_heap_survives(0).await;
 }
