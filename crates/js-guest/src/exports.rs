@@ -38,13 +38,20 @@ pub extern "C" fn evaluate(message_len: usize) -> u64 {
     answer(with_guest(|guest| {
         let message: Evaluate = decode(&host::message(message_len))?;
         let surface = message.surface;
-        Ok(match guest.context.with(|ctx| program::evaluate(&ctx, message)) {
-            Ok(entry) => {
-                guest.loaded = Some((entry, surface));
-                Step::Ready
-            }
-            Err(exception) => Step::Failed(exception),
-        })
+        Ok(
+            match guest.context.with(|ctx| {
+                let entry = program::evaluate(&ctx, message);
+                // Whatever a text managed to queue runs now: an image is taken at rest.
+                while ctx.execute_pending_job() {}
+                entry
+            }) {
+                Ok(entry) => {
+                    guest.loaded = Some((entry, surface));
+                    Step::Ready
+                }
+                Err(exception) => Step::Failed(exception),
+            },
+        )
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The guest's whole view of the outside: six imports, and nothing else.
+//! The guest's whole view of the outside: imports, and nothing else.
 
 /// Microseconds since the Unix epoch; stands still while a top level is evaluated.
 pub fn now_us() -> f64 {

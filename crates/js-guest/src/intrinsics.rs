@@ -28,7 +28,14 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
         ctx,
         "({
             settle: async (value) => await value,
-            freeze: Object.freeze,
+            freeze: ((freeze, ownKeys) => function deep(object) {
+                const keys = ownKeys(object);
+                for (let i = 0; i < keys.length; i++) {
+                    const value = object[keys[i]];
+                    if (typeof value === 'object' && value !== null) deep(value);
+                }
+                return freeze(object);
+            })(Object.freeze, Reflect.ownKeys),
             mapForEach: Map.prototype.forEach,
             setForEach: Set.prototype.forEach,
             toISOString: Date.prototype.toISOString,
@@ -67,7 +74,7 @@ pub fn settle<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<rquickjs::Promis
     restore(ctx, |kept| &kept.settle)?.call((value,))
 }
 
-/// `Object.freeze`.
+/// `Object.freeze` of an object and all that it holds; for data, which has no cycles.
 ///
 /// # Errors
 /// Whatever a proxy's trap throws.

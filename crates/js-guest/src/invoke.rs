@@ -203,7 +203,8 @@ fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
     if web::is_response(ctx, &value) {
         let response = web::take_response(ctx, value)?;
         let result = body_as_json(ctx, &response.headers, response.body.unwrap_or_default());
-        let head = ResponseHead { status: response.status, headers: response.headers };
+        let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let head = ResponseHead { status: response.status, headers };
         return Ok(Step::Done(Answer { result: result.into(), response: Some(head) }));
     }
     match json::stringify(ctx, &value) {

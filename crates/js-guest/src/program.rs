@@ -90,7 +90,9 @@ fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<E
             return Ok(Entry::Expression(script));
         }
     }
-    let wrapped = format!("(function({scope}){{return async function(){{\n\n{}\n}}}})", source.code);
+    // A hashbang line is one only at the very beginning, which the text no longer is.
+    let hashbang = if source.code.starts_with("#!") { "//" } else { "" };
+    let wrapped = format!("(function({scope}){{return async function(){{\n\n{hashbang}{}\n}}}})", source.code);
     compile(ctx, &source.code, &wrapped).map(Entry::Snippet)
 }
 
@@ -108,7 +110,11 @@ fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exc
         Ok(function) => {
             Ok(Script { function: Persistent::save(ctx, function), mentions_request: text.contains("request") })
         }
-        Err(error) => Err(Exception { syntax: true, ..error::describe(ctx, error) }),
+        Err(error) => {
+            let exception = error::describe(ctx, error);
+            // A text that closes the wrapper can run code here, and throw whatever it likes.
+            Err(Exception { syntax: exception.name == "SyntaxError", ..exception })
+        }
     }
 }
 

@@ -157,23 +157,22 @@ impl Account {
     /// [`Ended`] where there has been too much; what fits of the line is kept.
     pub(crate) fn log(&self, prefix: &str, line: &str) -> Result<(), Ended> {
         let mut transcript = self.transcript();
-        if matches!(transcript.console, Console::Discard) {
-            return Ok(());
-        }
-        if transcript.truncated {
+        if matches!(transcript.console, Console::Discard) || transcript.truncated {
             return Ok(());
         }
         let room = self.limits.output_bytes.saturating_sub(transcript.output_bytes + LINE_BYTES);
-        let whole = format!("{prefix}{line}");
-        let text = self::prefix(&whole, room);
-        let fits = text.len() == whole.len() && transcript.output_bytes + LINE_BYTES <= self.limits.output_bytes;
-        if fits || !text.is_empty() {
-            transcript.output_bytes += text.len() as u64 + LINE_BYTES;
+        // Nothing is copied that has no room.
+        let kept = json_prefix(line, room.saturating_sub(prefix.len() as u64));
+        let fits = kept.len() == line.len()
+            && transcript.output_bytes + LINE_BYTES + prefix.len() as u64 <= self.limits.output_bytes;
+        if fits || !kept.is_empty() {
+            let text = format!("{prefix}{kept}");
+            transcript.output_bytes += json_len(&text) + LINE_BYTES;
             if let Console::Stream(sender) = &transcript.console {
                 // Nobody listens any more: the run itself is about to be dropped.
-                let _ = sender.send(text.to_owned());
+                let _ = sender.send(text.clone());
             }
-            transcript.logs.push(text.to_owned());
+            transcript.logs.push(text);
         }
         if fits {
             return Ok(());
@@ -182,13 +181,17 @@ impl Account {
         if self.truncate { Ok(()) } else { Err(Ended(Termination::OutputLimit)) }
     }
 
-    /// Takes the result: JSON text.
+    /// Takes the result, JSON text, and the headers that go with it.
     ///
     /// # Errors
-    /// [`Ended`] where it does not fit beside the logs, and must.
-    pub(crate) fn take_result(&self, result: &str) -> Result<String, Ended> {
+    /// [`Ended`] where they do not fit beside the logs, and must. A result that is cut is no JSON any more: it is
+    /// passed on as the text that is left of it. Headers are never cut.
+    pub(crate) fn take_result(&self, result: &str, header_bytes: u64) -> Result<String, Ended> {
         let mut transcript = self.transcript();
-        let room = self.limits.output_bytes - transcript.output_bytes;
+        let room = (self.limits.output_bytes - transcript.output_bytes)
+            .checked_sub(header_bytes)
+            .ok_or(Ended(Termination::OutputLimit))?;
+        transcript.output_bytes += header_bytes;
         if result.len() as u64 <= room {
             transcript.output_bytes += result.len() as u64;
             return Ok(result.to_owned());
@@ -198,8 +201,7 @@ impl Account {
         }
         transcript.truncated = true;
         transcript.output_bytes = self.limits.output_bytes;
-        // What is left is no JSON any more: it is passed on as the text that it is.
-        Ok(serde_json::Value::from(prefix(result, room)).to_string())
+        Ok(serde_json::Value::from(json_prefix(result, room)).to_string())
     }
 
     /// Closes the account: logs, whether they were cut, and usage.
@@ -226,9 +228,27 @@ impl Account {
     }
 }
 
-/// As much of a text as fits into `room` bytes.
-fn prefix(text: &str, room: u64) -> &str {
-    &text[..text.floor_char_boundary(usize::try_from(room).unwrap_or(usize::MAX))]
+/// Bytes that a text takes inside a JSON string: what is counted is what is sent.
+fn json_len(text: &str) -> u64 {
+    text.bytes().map(json_byte_len).sum()
+}
+
+fn json_byte_len(byte: u8) -> u64 {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 2,
+        0x00..=0x1F => 6,
+        _ => 1,
+    }
+}
+
+/// As much of a text as takes `room` bytes inside a JSON string.
+fn json_prefix(text: &str, room: u64) -> &str {
+    let mut taken = 0;
+    let end = text.bytes().position(|byte| {
+        taken += json_byte_len(byte);
+        taken > room
+    });
+    &text[..text.floor_char_boundary(end.unwrap_or(text.len()))]
 }
 
 fn as_ns(duration: Duration) -> u64 {

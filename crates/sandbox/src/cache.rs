@@ -130,10 +130,17 @@ impl Cache {
     fn keep(&self, id: ArtifactId, artifact: &[u8]) {
         let path = self.path(id);
         let write = |path: &Path, bytes: &[u8]| {
-            let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(bytes)?;
-            fs::rename(&temporary, path)
+            // A name of its own: processes that share a directory may well share a process id, in containers.
+            let mut salt = [0; 8];
+            getrandom::fill(&mut salt).map_err(std::io::Error::other)?;
+            let temporary = path.with_extension(format!("{:016x}.tmp", u64::from_le_bytes(salt)));
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            let written = file.write_all(bytes).and_then(|()| fs::rename(&temporary, path));
+            if written.is_err() {
+                // The first error is the one to tell.
+                let _ = fs::remove_file(&temporary);
+            }
+            written
         };
         let kept = write(&seal_path(&path), self.seal(id, artifact).as_bytes()).and_then(|()| write(&path, artifact));
         if let Err(error) = kept {

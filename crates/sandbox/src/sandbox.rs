@@ -129,8 +129,11 @@ impl Sandbox {
         let account = Arc::new(Account::open(&mut invocation));
         let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
         let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
-        if wall.is_zero() {
-            return (Err(End::Terminated(Termination::Timeout)), account);
+        // The clocks below are looked at only once something runs.
+        for (limit, termination) in [(wall, Termination::Timeout), (account.limits.cpu, Termination::CpuLimit)] {
+            if limit.is_zero() {
+                return (Err(End::Terminated(termination)), account);
+            }
         }
         let ended = tokio::select! {
             biased;

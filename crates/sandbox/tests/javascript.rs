@@ -287,3 +287,67 @@ fn webassembly_commands_take_input_and_give_a_result() {
         assert_eq!(run(endless, limited).await.answer.unwrap_err().code, Some(Termination::Timeout));
     });
 }
+
+#[test]
+fn output_is_counted_as_it_is_sent() {
+    block_on(async {
+        let limited = |bytes: u64, truncate: bool| {
+            let mut invocation = invocation(json!(null));
+            (invocation.limits.output_bytes, invocation.truncate) = (bytes, truncate);
+            invocation
+        };
+        for code in [
+            // Six bytes each in JSON.
+            "console.log('\\u0001'.repeat(2000)); return 1",
+            "return new Response('x', { headers: { a: 'v'.repeat(20000) } })",
+            "for (;;) console.log()",
+        ] {
+            let outcome = run(text(code), limited(10_000, false)).await;
+            assert_eq!(outcome.answer.unwrap_err().code, Some(Termination::OutputLimit), "{code}");
+            assert!(serde_json::to_string(&outcome.logs).unwrap().len() <= 11_000, "{code}");
+        }
+        let cut = run(text("return 'é\"'.repeat(9000)"), limited(10_000, true)).await;
+        assert!(cut.truncated && cut.answer.unwrap().result.get().len() <= 10_002);
+        let huge = run(text("throw new Error('x'.repeat(1e7))"), limited(10_000, false)).await;
+        assert_eq!(huge.answer.unwrap_err().message.len(), (64 << 10) + '…'.len_utf8());
+    });
+}
+
+#[test]
+fn limits_of_zero_let_nothing_run() {
+    block_on(async {
+        let nothing = |set: fn(&mut doer_core::limits::Limits)| {
+            let mut invocation = invocation(json!(null));
+            set(&mut invocation.limits);
+            invocation
+        };
+        use Termination as T;
+        let cases: [(fn(&mut doer_core::limits::Limits), T); 5] = [
+            (|limits| limits.wall = Duration::ZERO, T::Timeout),
+            (|limits| limits.cpu = Duration::ZERO, T::CpuLimit),
+            (|limits| limits.fuel = 0, T::FuelExhausted),
+            (|limits| limits.memory_bytes = 0, T::MemoryLimit),
+            (|limits| limits.output_bytes = 0, T::OutputLimit),
+        ];
+        for (set, wanted) in cases {
+            let outcome = run(text("return 1"), nothing(set)).await;
+            assert_eq!(outcome.answer.unwrap_err().code, Some(wanted));
+        }
+    });
+}
+
+#[test]
+fn odd_texts_run_or_say_why_not() {
+    block_on(async {
+        let answer = run(text("#!/usr/bin/env node\nreturn 5"), invocation(json!(null))).await.answer;
+        assert_eq!(answer.unwrap().result.get(), "5");
+        let mut props = invocation(json!(null));
+        props.context = serde_json::value::RawValue::from_string(r#"{"props":{"a":{"b":1}}}"#.into()).unwrap();
+        let answer = run(text("ctx.props.a.b = 2; ctx.props.c = 3; return ctx.props"), props).await.answer;
+        assert_eq!(answer.unwrap().result.get(), r#"{"a":{"b":1}}"#);
+        // Code that closes the wrapper runs, throws, and is not taken for a text that does not parse.
+        let escaped =
+            run(text("}}); throw new TypeError('out'); (function(){return async function(){"), invocation(json!(null)));
+        assert_eq!(escaped.await.answer.unwrap_err().message, "out");
+    });
+}

@@ -118,16 +118,18 @@ pub struct Answer<'a> {
     #[serde(borrow)]
     pub result: Cow<'a, str>,
     /// Where the result was the body of a `Response`.
-    pub response: Option<ResponseHead>,
+    #[serde(borrow)]
+    pub response: Option<ResponseHead<'a>>,
 }
 
 /// Status and headers of a `Response` that became a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ResponseHead {
+pub struct ResponseHead<'a> {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case; a name may come more than once (`set-cookie`).
-    pub headers: Vec<(String, String)>,
+    #[serde(borrow)]
+    pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 /// Something that was thrown.

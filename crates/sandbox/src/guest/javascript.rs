@@ -260,10 +260,15 @@ impl Guest {
     }
 
     fn answer(&self, answer: protocol::Answer<'_>) -> Result<Answer, End> {
-        let result = self.store.data().account.take_result(&answer.result)?;
+        let headers = answer.response.as_ref().map_or(&[][..], |head| &head.headers);
+        let header_bytes = headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum();
+        let result = self.store.data().account.take_result(&answer.result, header_bytes)?;
         // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
         let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
-        let response = answer.response.map(|head| ResponseHead { status: head.status, headers: head.headers });
+        let response = answer.response.map(|head| ResponseHead {
+            status: head.status,
+            headers: head.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+        });
         Ok(Answer { result, response })
     }
 
@@ -326,7 +331,7 @@ fn cut(text: &str, max_bytes: usize) -> String {
     format!("{}…", &text[..text.floor_char_boundary(max_bytes)])
 }
 
-/// The guest's six imports.
+/// The guest's imports, but for its memory.
 fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     linker.func_wrap("env", "__rquickjs_host_now_us", |caller: Caller<'_, State>| caller.data().clock.now_us())?;
@@ -345,6 +350,9 @@ fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     })?;
     linker.func_wrap("doer", "log", |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
         let (bytes, state) = slice(&mut caller, start, length)?;
+        // More than could ever be kept is not even looked at.
+        let most = usize::try_from(state.account.limits.output_bytes).unwrap_or(usize::MAX).saturating_add(4);
+        let bytes = &bytes[..bytes.len().min(most)];
         let prefix = match Level::from_code(level) {
             Level::Warn => "[warn] ",
             Level::Error => "[error] ",

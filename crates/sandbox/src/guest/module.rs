@@ -112,7 +112,7 @@ fn answer(account: &Account, written: Vec<u8>, overflowed: bool) -> Result<Answe
         Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary.as_bytes()) }).to_string(),
     };
     let result =
-        RawValue::from_string(account.take_result(&result)?).map_err(|error| Error::Protocol(error.to_string()))?;
+        RawValue::from_string(account.take_result(&result, 0)?).map_err(|error| Error::Protocol(error.to_string()))?;
     Ok(Answer { result, response: None })
 }
 
