@@ -1,4 +1,5 @@
 //! The server around the sandbox: HTTP, callers, limits, configuration, the command line.
+#![doc = include_str!("../../../docs/architecture.md")]
 
 pub mod app;
 pub mod auth;
