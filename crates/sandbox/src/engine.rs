@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// stream of short executions should not pay each time.
 const TICKS_BEFORE_SLEEP: u32 = 200;
 /// Largest table of a user's module; 8 bytes of address space each, per slot.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 /// Everything that decides what native code comes out of a compilation. The process that runs it and the one
 /// that compiles for users must agree on it to the letter; wasmtime refuses artifacts where they do not.

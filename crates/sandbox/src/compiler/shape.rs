@@ -6,6 +6,7 @@
 use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload};
 
 use super::answer::Refusal;
+use crate::{engine::TABLE_ELEMENTS, image::PAGE_BYTES};
 
 /// Functions with a body. A whole Python interpreter has 20,000.
 const MAX_FUNCTIONS: u32 = 100_000;
@@ -28,12 +29,6 @@ const MAX_MEMORIES: u32 = 1;
 /// Tables, as many as a slot of the pool has.
 const MAX_TABLES: u32 = 1;
 
-/// Elements that a table begins with, as many as there is room for in a slot.
-const MAX_TABLE_ELEMENTS: u64 = 100_000;
-
-/// Bytes of a page of linear memory.
-const PAGE_BYTES: u64 = 64 << 10;
-
 /// Checks everything but validity, which the compiler checks by itself. Returns the bytes of linear memory
 /// that the module begins with.
 pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
@@ -52,13 +47,13 @@ pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
             Payload::MemorySection(section) => {
                 at_most(section.count(), MAX_MEMORIES, "memories")?;
                 for memory in section {
-                    memory_bytes += memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES);
+                    memory_bytes += memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES as u64);
                 }
             }
             Payload::TableSection(section) => {
                 at_most(section.count(), MAX_TABLES, "tables")?;
                 for table in section {
-                    at_most(table.map_err(invalid)?.ty.initial, MAX_TABLE_ELEMENTS, "elements in its table")?;
+                    at_most(table.map_err(invalid)?.ty.initial, TABLE_ELEMENTS as u64, "elements in its table")?;
                 }
             }
             Payload::DataSection(section) => at_most(section.count(), MAX_SEGMENTS, "data segments")?,
