@@ -13,7 +13,7 @@ use crate::{
     Answer, Error, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig,
     account::Account,
     cache::{Cache, load_compiled},
-    compiler::{CompileError, Compiler, ScriptKind, TypeScript},
+    compiler::{Compiler, ScriptKind, TypeScript},
     engine::{self, Ticker},
     guest::{javascript::JavaScript, module::Commands},
     schedule::Background,
@@ -303,23 +303,6 @@ impl Inner {
     async fn typescript(&self, code: String, jsx: bool, kind: ScriptKind) -> Result<protocol::Source, End> {
         let compiled = self.compiler.typescript(TypeScript { code, jsx, kind }).await.map_err(End::from)?;
         Ok(protocol::Source { code: compiled.code, mappings: Some(compiled.mappings) })
-    }
-}
-
-impl From<CompileError> for End {
-    fn from(error: CompileError) -> Self {
-        match error {
-            CompileError::Refused { name, message, line, column } => {
-                Self::Guest(GuestError { name: name.to_owned(), message, line, column, ..GuestError::default() })
-            }
-            CompileError::Limit(_) => Self::Guest(GuestError {
-                name: "CompileError".into(),
-                message: error.to_string(),
-                ..GuestError::default()
-            }),
-            CompileError::Unavailable(reason) => Self::Host(Error::Compiler(reason)),
-            CompileError::Full => Self::Host(Error::Full { running: 0, waiting: 0 }),
-        }
     }
 }
 

@@ -2,6 +2,11 @@
 
 use thiserror::Error;
 
+use crate::{Error as HostError, GuestError, store::End};
+
+/// The most that a message of an error has. Compilers quote names and lines, which may be as long as the code.
+const MAX_MESSAGE_BYTES: usize = 64 << 10;
+
 /// Why something was not compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CompileError {
@@ -24,8 +29,27 @@ pub enum CompileError {
     #[error("the compiler is not available: {0}")]
     Unavailable(String),
     /// As many compilations run and wait as the configuration allows.
-    #[error("too many compilations are waiting")]
-    Full,
+    #[error("the compiler is full: {running} compilations run and {waiting} wait")]
+    Full {
+        /// Compilations that run.
+        running: usize,
+        /// Compilations that wait.
+        waiting: usize,
+    },
+}
+
+impl From<CompileError> for End {
+    fn from(error: CompileError) -> Self {
+        let guest = |name: &str, message| GuestError { name: name.to_owned(), message, ..GuestError::default() };
+        match error {
+            CompileError::Refused { name, message, line, column } => {
+                Self::Guest(GuestError { line, column, ..guest(name, message) })
+            }
+            CompileError::Limit(_) => Self::Guest(guest("CompileError", error.to_string())),
+            CompileError::Unavailable(reason) => Self::Host(HostError::Compiler(reason)),
+            CompileError::Full { running, waiting } => Self::Host(HostError::Full { running, waiting }),
+        }
+    }
 }
 
 /// What a compilation used up.
@@ -46,4 +70,27 @@ pub enum Exhausted {
     /// The compiler died of it, and left no word of what it was.
     #[error("the compiler crashed on it")]
     Crash,
+}
+
+/// A message of a length that can be shown: the rest of a longer one is `…`.
+pub(crate) fn cut(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES - '…'.len_utf8()));
+        message.push('…');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_cut_between_characters() {
+        let fits = "ö".repeat(MAX_MESSAGE_BYTES / 2);
+        assert_eq!(cut(fits.clone()), fits);
+        let long = cut(format!("{fits}ö"));
+        assert_eq!(long, "ö".repeat(MAX_MESSAGE_BYTES / 2 - 2) + "…");
+        assert!(long.len() <= MAX_MESSAGE_BYTES);
+    }
 }

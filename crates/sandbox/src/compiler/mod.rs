@@ -29,6 +29,7 @@ mod typescript;
 mod wasm;
 
 pub use answer::{Compiled, CompiledModule, ScriptKind, TypeScript};
+pub(crate) use error::cut;
 pub use error::{CompileError, Exhausted};
 pub use pool::Compiler;
 pub use serve::serve;

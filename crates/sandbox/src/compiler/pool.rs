@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     answer::{Compiled, CompiledModule, Job, Refusal, Reply, TypeScript},
-    error::CompileError,
+    error::{CompileError, cut},
     process::Process,
 };
 use crate::CompilerConfig;
@@ -46,7 +46,7 @@ impl Compiler {
         let processes = config.processes;
         Self {
             inner: Arc::new(Inner {
-                admitted: Semaphore::new((processes + config.queue).min(Semaphore::MAX_PERMITS)),
+                admitted: Semaphore::new(processes.saturating_add(config.queue).min(Semaphore::MAX_PERMITS)),
                 running: Semaphore::new(processes),
                 wasm: Semaphore::new((processes - 1).max(1)),
                 idle: Mutex::default(),
@@ -96,16 +96,12 @@ impl Compiler {
             Reply::Ready | Reply::Script { .. } => Err(nonsense()),
         }
     }
-
-    /// How many compilations run at the same time, and how many more may wait.
-    pub fn capacity(&self) -> (usize, usize) {
-        (self.inner.config.processes, self.inner.config.queue)
-    }
 }
 
 impl Inner {
     fn admit(&self) -> Result<SemaphorePermit<'_>, CompileError> {
-        self.admitted.try_acquire().map_err(|_| CompileError::Full)
+        let full = |_| CompileError::Full { running: self.config.processes, waiting: self.config.queue };
+        self.admitted.try_acquire().map_err(full)
     }
 
     fn take_idle(&self) -> Option<Process> {
@@ -138,7 +134,7 @@ async fn acquire(semaphore: &Semaphore) -> Result<SemaphorePermit<'_>, CompileEr
 
 fn refused(Refusal { name, message, position }: Refusal) -> CompileError {
     let (line, column) = position.unzip();
-    CompileError::Refused { name: name.as_str(), message, line, column }
+    CompileError::Refused { name: name.as_str(), message: cut(message), line, column }
 }
 
 fn text(body: Vec<u8>) -> Result<String, CompileError> {

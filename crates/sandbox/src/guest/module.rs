@@ -5,10 +5,11 @@
 //! waits (`poll_oneoff`) is suspended on its fiber, and a timeout drops it with its store.
 
 mod commands;
+mod json;
 mod streams;
 mod wasi;
 
-use std::sync::Arc;
+use std::{string::FromUtf8Error, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json, value::RawValue};
@@ -18,11 +19,16 @@ use wasmtime_wasi::I32Exit;
 use crate::{
     Answer, Error, GuestError,
     account::{Account, Ended},
+    compiler::cut,
     store::{self, End, State},
 };
 
 pub(crate) use commands::Commands;
 use streams::{Stderr, StdoutFull};
+
+/// What one call of WASI may hand over. More than any buffer of an honest program, and half of wasmtime's default:
+/// the host may have to copy all of it.
+const MAX_CALL_BYTES: usize = 64 << 20;
 
 /// A module that can be run: compiled, its imports found, its entry point there.
 #[derive(Clone)]
@@ -66,6 +72,7 @@ impl Command {
         let (wasi, stdout, stderr) = wasi::context(account, input);
         let mut running = Running { store: store::open(self.pre.module().engine(), account)?, stderr };
         running.store.data_mut().wasi = Some(wasi);
+        running.store.set_hostcall_fuel(MAX_CALL_BYTES);
         match running.call(&self.pre).await {
             Err(error) if !is_exit_zero(&error) && !error.is::<StdoutFull>() => Err(end(error)),
             _ => {
@@ -102,18 +109,30 @@ impl Drop for Running {
 /// What a command wrote, as JSON: its value where it is JSON, its text where it is text, nothing as `null`. Too much
 /// of it is text, whatever it began as; whether it is cut or the end of the run, the account decides.
 fn answer(account: &Account, written: Vec<u8>, overflowed: bool) -> Result<Answer, End> {
-    let result = match String::from_utf8(written) {
+    let result = match text(written, overflowed) {
         Ok(text) if text.is_empty() => "null".to_owned(),
         Ok(text) if overflowed => Value::from(text).to_string(),
-        Ok(text) => match serde_json::from_str::<&RawValue>(&text) {
-            Ok(value) => value.get().to_owned(),
-            Err(_) => Value::from(text).to_string(),
-        },
-        Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary.as_bytes()) }).to_string(),
+        Ok(text) => json::value(&text).map(ToOwned::to_owned).unwrap_or_else(|| Value::from(text).to_string()),
+        Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary) }).to_string(),
     };
     let result =
         RawValue::from_string(account.take_result(&result, 0)?).map_err(|error| Error::Protocol(error.to_string()))?;
     Ok(Answer { result, response: None })
+}
+
+/// The text that bytes are, also where the limit cut the last character; else the bytes again.
+fn text(written: Vec<u8>, overflowed: bool) -> Result<String, Vec<u8>> {
+    String::from_utf8(written).or_else(|error| {
+        let (valid, cut) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len().is_none());
+        let mut written = error.into_bytes();
+        if !(overflowed && cut) {
+            return Err(written);
+        }
+        written.truncate(valid);
+        // Without something in its place the rest could fit the limit, and pass for all there was.
+        written.extend_from_slice("\u{FFFD}".as_bytes());
+        String::from_utf8(written).map_err(FromUtf8Error::into_bytes)
+    })
 }
 
 fn is_exit_zero(error: &wasmtime::Error) -> bool {
@@ -136,7 +155,7 @@ fn link_error(message: impl Into<String>) -> End {
 }
 
 fn guest(name: &str, message: String) -> End {
-    End::Guest(GuestError { name: name.to_owned(), message, ..GuestError::default() })
+    End::Guest(GuestError { name: name.to_owned(), message: cut(message), ..GuestError::default() })
 }
 
 #[cfg(test)]

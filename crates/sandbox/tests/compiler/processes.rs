@@ -71,7 +71,7 @@ async fn processes_and_the_queue_are_bounded() {
         .collect();
     // Let each of them get as far as it gets; nothing can end, since nothing was read yet.
     tokio::task::yield_now().await;
-    assert_eq!(snippet(&compiler, "return 6").await, Err(CompileError::Full));
+    assert_eq!(snippet(&compiler, "return 6").await, Err(CompileError::Full { running: 2, waiting: 3 }));
     assert!(living("bounded").len() <= 2);
     for (number, job) in jobs.into_iter().enumerate() {
         assert_eq!(job.await.unwrap().unwrap().code, format!("return {number};\n"));

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,9 +11,10 @@ use wasmtime::{Engine, Linker, Module};
 
 use super::{Command, guest, wasi};
 use crate::{
-    Error, GuestError,
+    Error,
     account::Account,
-    compiler::{CompileError, Compiler},
+    compiler::Compiler,
+    engine::codegen_config,
     store::{End, State},
 };
 
@@ -52,6 +54,14 @@ struct Entry {
     used: u64,
 }
 
+/// Somebody's interest in an entry, while it is filled or only looked at. The last one to go takes an entry
+/// that stayed empty along, whether its work failed or was dropped halfway.
+struct Claim<'a> {
+    kept: &'a Mutex<Kept>,
+    key: blake3::Hash,
+    cell: Cell,
+}
+
 impl Commands {
     /// # Errors
     /// Where WASI cannot be linked.
@@ -67,44 +77,50 @@ impl Commands {
     /// The guest's, where it does not compile or is no command.
     pub(crate) async fn get(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Command, End> {
         let key = blake3::Hasher::new().update(&[u8::from(text)]).update(code).finalize();
-        let cell = self.kept().cell(key);
-        let made = cell
-            .get_or_try_init(|| async {
-                account.mark_cold_start();
-                self.compile(code, text, account).await
-            })
-            .await
-            .map(|compiled| compiled.command.clone());
-        self.kept().trim(key);
-        made
+        let claim = Claim::new(&self.kept, key);
+        let compiled = claim.cell.get_or_try_init(|| async {
+            account.mark_cold_start();
+            self.compile(code, text, account).await
+        });
+        Ok(compiled.await?.command.clone())
     }
 
     async fn compile(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
-        let compiled = self.compiler.wasm(code.to_vec(), text).await.map_err(|error| self.failed(error))?;
+        let compiled = self.compiler.wasm(code.to_vec(), text).await?;
         // Asked for here too: the pool refuses a module whose memory fits no slot, and does not say why.
         account.grow_memory(compiled.memory_bytes)?;
         let module = (self.load)(&self.engine, &compiled.artifact)
-            .map_err(|error| guest("CompileError", format!("{error:#}")))?;
+            .map_err(|refused| self.not_loaded(refused, &compiled.artifact))?;
         let command = Command::link(&self.linker, &module, account)?;
         Ok(Compiled { command, artifact_bytes: compiled.artifact.len() })
     }
 
-    fn failed(&self, error: CompileError) -> End {
-        match error {
-            CompileError::Refused { name, message, line, column } => {
-                End::Guest(GuestError { name: name.to_owned(), message, line, column, ..GuestError::default() })
-            }
-            CompileError::Limit(_) => guest("CompileError", error.to_string()),
-            CompileError::Full => {
-                let (running, waiting) = self.compiler.capacity();
-                End::Host(Error::Full { running, waiting })
-            }
-            CompileError::Unavailable(reason) => End::Host(Error::Compiler(reason)),
+    /// Whose fault it is that `artifact` was refused. Where an engine without a pool takes it, the module is too
+    /// large for a slot, which can be more than its memory: globals count, and functions in tables. Where that
+    /// engine does not take it either, the compiler is not of this build: its program was replaced on disk.
+    fn not_loaded(&self, refused: wasmtime::Error, artifact: &[u8]) -> End {
+        let loaded = Engine::new(&codegen_config()).and_then(|engine| (self.load)(&engine, artifact));
+        match loaded {
+            Ok(_) => guest("CompileError", format!("{refused:#}")),
+            Err(_) => End::Host(Error::Engine { during: "loading a compiled module", source: refused }),
         }
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+impl<'a> Claim<'a> {
+    fn new(kept: &'a Mutex<Kept>, key: blake3::Hash) -> Self {
+        let cell = lock(kept).cell(key);
+        Self { kept, key, cell }
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut kept = lock(self.kept);
+        // Under the lock: of two that let go at once, one has to see that it is the last.
+        drop(mem::take(&mut self.cell));
+        kept.forget_empty(self.key);
+        kept.trim();
     }
 }
 
@@ -117,16 +133,19 @@ impl Kept {
         Arc::clone(&entry.cell)
     }
 
-    /// Forgets `key` where it failed and nobody else tries, and then the least recently used while there is too much.
-    fn trim(&mut self, key: blake3::Hash) {
-        // The other handle is the caller's.
-        if self.entries.get(&key).is_some_and(|entry| !entry.cell.initialized() && Arc::strong_count(&entry.cell) <= 2)
-        {
+    /// Forgets `key` where there is nothing under it and nobody works at that.
+    fn forget_empty(&mut self, key: blake3::Hash) {
+        let empty = |entry: &Entry| !entry.cell.initialized() && Arc::strong_count(&entry.cell) == 1;
+        if self.entries.get(&key).is_some_and(empty) {
             self.entries.remove(&key);
         }
-        while self.entries.len() > MAX_COMMANDS || self.bytes() > MAX_BYTES {
-            let oldest = self.entries.iter().filter(|(_, entry)| entry.cell.initialized());
-            let Some(oldest) = oldest.min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key) else {
+    }
+
+    /// Forgets the least recently used while there is too much. What is still compiled does not count: the compiler
+    /// bounds how much that is.
+    fn trim(&mut self) {
+        while self.filled().count() > MAX_COMMANDS || self.bytes() > MAX_BYTES {
+            let Some(oldest) = self.filled().min_by_key(|(_, entry, _)| entry.used).map(|(key, ..)| *key) else {
                 return;
             };
             self.entries.remove(&oldest);
@@ -134,51 +153,143 @@ impl Kept {
     }
 
     fn bytes(&self) -> usize {
-        self.entries.values().filter_map(|entry| entry.cell.get()).map(|compiled| compiled.artifact_bytes).sum()
+        self.filled().map(|(.., compiled)| compiled.artifact_bytes).sum()
     }
+
+    fn filled(&self) -> impl Iterator<Item = (&blake3::Hash, &Entry, &Compiled)> {
+        self.entries.iter().filter_map(|(key, entry)| entry.cell.get().map(|compiled| (key, entry, compiled)))
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::codegen_config;
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+        time::Duration,
+    };
+
+    use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
+
+    use super::{super::tests::account_with, *};
+    use crate::{CompilerConfig, cache::load_compiled};
 
     fn command(engine: &Engine) -> Command {
         let module = Module::new(engine, wat::parse_str("(module (func (export \"_start\")))").unwrap()).unwrap();
         Command { pre: wasi::linker(engine).unwrap().instantiate_pre(&module).unwrap() }
     }
 
-    fn fill(kept: &mut Kept, command: &Command, name: &str, artifact_bytes: usize) -> blake3::Hash {
+    fn commands_of(engine: &Engine, program: &str, args: &[&str], load: Load) -> Commands {
+        let compiler = Compiler::new(CompilerConfig {
+            program: program.into(),
+            args: args.iter().map(Into::into).collect(),
+            processes: 1,
+            queue: 1,
+            timeout: Duration::from_secs(60),
+            memory_bytes: 1 << 30,
+        });
+        Commands::new(engine, compiler, load).unwrap()
+    }
+
+    fn fill(kept: &Mutex<Kept>, command: &Command, name: &str, artifact_bytes: usize) -> blake3::Hash {
         let key = blake3::hash(name.as_bytes());
-        let cell = kept.cell(key);
-        assert!(cell.set(Compiled { command: command.clone(), artifact_bytes }).is_ok());
-        kept.trim(key);
+        let claim = Claim::new(kept, key);
+        assert!(claim.cell.set(Compiled { command: command.clone(), artifact_bytes }).is_ok());
         key
     }
 
     #[test]
-    fn the_least_recently_used_goes_first_and_failures_go_at_once() {
+    fn the_least_recently_used_goes_first() {
         let command = command(&Engine::new(&codegen_config()).unwrap());
-        let mut kept = Kept::default();
+        let kept = Mutex::default();
         let names: Vec<_> = (0..MAX_COMMANDS).map(|number| number.to_string()).collect();
-        let keys: Vec<_> = names.iter().map(|name| fill(&mut kept, &command, name, 1)).collect();
-        assert!(kept.cell(keys[0]).initialized());
-        let newest = fill(&mut kept, &command, "newest", 1);
-        assert_eq!(kept.entries.len(), MAX_COMMANDS);
-        assert!(kept.entries.contains_key(&keys[0]) && !kept.entries.contains_key(&keys[1]));
+        let keys: Vec<_> = names.iter().map(|name| fill(&kept, &command, name, 1)).collect();
+        assert!(Claim::new(&kept, keys[0]).cell.initialized());
+        let newest = fill(&kept, &command, "newest", 1);
+        let has = |key| lock(&kept).entries.contains_key(&key);
+        assert_eq!(lock(&kept).entries.len(), MAX_COMMANDS);
+        assert!(has(keys[0]) && !has(keys[1]));
 
-        let half = fill(&mut kept, &command, "half", MAX_BYTES - 10);
-        assert!(kept.bytes() <= MAX_BYTES && kept.entries.contains_key(&newest));
-        fill(&mut kept, &command, "too large", MAX_BYTES + 1);
-        assert!(kept.entries.is_empty() && !kept.entries.contains_key(&half));
+        let half = fill(&kept, &command, "half", MAX_BYTES - 10);
+        assert!(lock(&kept).bytes() <= MAX_BYTES && has(newest));
+        fill(&kept, &command, "too large", MAX_BYTES + 1);
+        assert!(lock(&kept).entries.is_empty() && !has(half));
+    }
 
-        let failing = blake3::hash(b"failing");
-        let (first, second) = (kept.cell(failing), kept.cell(failing));
-        kept.trim(failing);
-        assert_eq!(kept.entries.len(), 1, "somebody else tries");
+    #[test]
+    fn an_empty_entry_lives_as_long_as_somebody_works_at_it() {
+        let kept = Mutex::default();
+        let key = blake3::hash(b"failing");
+        let (first, second) = (Claim::new(&kept, key), Claim::new(&kept, key));
         drop(first);
-        kept.trim(failing);
-        assert!(kept.entries.is_empty());
+        assert_eq!(lock(&kept).entries.len(), 1);
         drop(second);
+        assert!(lock(&kept).entries.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_abandoned_leaves_nothing_behind_and_takes_no_room() {
+        let engine = Engine::new(&codegen_config()).unwrap();
+        // A compiler that never says anything.
+        let commands = commands_of(&engine, "/bin/sleep", &["60"], load_compiled);
+        let account = account_with(|_| {});
+        let mut context = Context::from_waker(Waker::noop());
+        let mut working = pin!(commands.get(b"working", false, &account));
+        assert!(working.as_mut().poll(&mut context).is_pending());
+        for number in 0..300 {
+            let code = format!("abandoned {number}");
+            let mut get = pin!(commands.get(code.as_bytes(), false, &account));
+            assert!(get.as_mut().poll(&mut context).is_pending());
+            assert_eq!(lock(&commands.kept).entries.len(), 2);
+        }
+        assert_eq!(lock(&commands.kept).entries.len(), 1);
+
+        let key = blake3::Hasher::new().update(&[0]).update(b"code").finalize();
+        let command = command(&engine);
+        assert!(Claim::new(&commands.kept, key).cell.set(Compiled { command, artifact_bytes: 1 }).is_ok());
+        for _ in 0..2 {
+            assert!(commands.get(b"code", false, &account).await.is_ok());
+            assert_eq!(lock(&commands.kept).filled().count(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn two_that_fail_together_leave_nothing_behind() {
+        let commands = commands_of(&Engine::new(&codegen_config()).unwrap(), "/nonexistent", &[], load_compiled);
+        let account = account_with(|_| {});
+        let get = || commands.get(b"code", false, &account);
+        let (one, other) = tokio::join!(get(), get());
+        assert!(matches!(one, Err(End::Host(Error::Compiler(_)))));
+        assert!(matches!(other, Err(End::Host(Error::Compiler(_)))));
+        assert!(lock(&commands.kept).entries.is_empty());
+    }
+
+    #[test]
+    fn a_module_that_fits_no_slot_is_the_guests_fault_and_another_builds_artifact_ours() {
+        let mut config = codegen_config();
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_core_instances(1).total_memories(1).total_tables(1).total_stacks(1).max_memory_size(1 << 20);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let commands = commands_of(&Engine::new(&config).unwrap(), "/nonexistent", &[], load_compiled);
+        let end = |artifact: &[u8]| {
+            let refused = load_compiled(&commands.engine, artifact).err().unwrap();
+            commands.not_loaded(refused, artifact)
+        };
+
+        let large = format!("(module {})", "(global i32 (i32.const 0))".repeat(100_000));
+        let large = wat::parse_str(large).unwrap();
+        match end(&Engine::new(&codegen_config()).unwrap().precompile_module(&large).unwrap()) {
+            End::Guest(error) => assert_eq!(error.name, "CompileError"),
+            other => panic!("{other:?}"),
+        }
+
+        let other = Engine::new(codegen_config().consume_fuel(false)).unwrap();
+        let artifact = other.precompile_module(&wat::parse_str("(module)").unwrap()).unwrap();
+        assert!(matches!(end(&artifact), End::Host(Error::Engine { .. })));
+        assert!(matches!(end(b"nonsense"), End::Host(Error::Engine { .. })));
     }
 }

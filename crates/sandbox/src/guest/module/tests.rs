@@ -9,7 +9,7 @@ use wasmtime::{Engine, Module};
 use super::{Command, wasi};
 use crate::{Console, Invocation, Surface, account::Account, engine::codegen_config, store::End};
 
-fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account> {
+pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account> {
     let mut invocation = Invocation {
         input: None,
         context: serde_json::from_str("{}").unwrap(),
@@ -163,6 +163,72 @@ async fn output_is_limited() {
     assert!(matches!(ended, Err(End::Terminated(Termination::OutputLimit))), "{ended:?}");
     // Sixteen bytes count for the line itself.
     assert_eq!(account.close().0, ["x".repeat(1000 - 16)]);
+}
+
+#[tokio::test]
+async fn the_limit_may_cut_a_character_in_half() {
+    for (character, escaped) in [("é", "\\c3\\a9"), ("€", "\\e2\\82\\ac")] {
+        for limit in 998..=1003 {
+            let set = |truncate| {
+                account_with(move |invocation| {
+                    invocation.limits.output_bytes = limit;
+                    invocation.truncate = truncate;
+                })
+            };
+            let text = prints(&escaped.repeat(1000), 1000 * character.len());
+            let ended = run_in(&set(false), &text, None).await;
+            assert!(matches!(ended, Err(End::Terminated(Termination::OutputLimit))), "{ended:?}");
+            let account = set(true);
+            let result: String = serde_json::from_str(&run_in(&account, &text, None).await.unwrap()).unwrap();
+            assert!(account.close().1);
+            assert!(result.matches(character).count() > 300, "{result}");
+            assert!(!result.contains("base64") && !result.contains('\u{FFFD}'), "{result}");
+        }
+    }
+    // Bytes that are no text stay bytes, and so does half a character that the guest itself left.
+    assert_eq!(run(&prints("a\\c3", 2)).await.unwrap(), r#"{"$base64":"YcM="}"#);
+}
+
+#[tokio::test]
+async fn json_that_strict_readers_refuse_is_text() {
+    assert_eq!(run(&prints("[\\22\\5cud83d\\5cude00\\22] \\0a", 18)).await.unwrap(), r#"["\ud83d\ude00"]"#);
+    assert_eq!(run(&prints("[\\22\\5cud800\\22]", 10)).await.unwrap(), r#""[\"\\ud800\"]""#);
+    let deep = "[".repeat(1000) + &"]".repeat(1000);
+    assert_eq!(run(&prints(&deep, deep.len())).await.unwrap(), format!("\"{deep}\""));
+}
+
+#[tokio::test]
+async fn a_poll_of_too_many_things_is_an_error() {
+    // Memory is zero: each subscription is to a clock, relative, and ready at once.
+    let poll = |count: u32| {
+        let call = format!("(call $poll (i32.const 65536) (i32.const 65536) (i32.const {count}) (i32.const 8))");
+        command("", &format!("(drop (memory.grow (i32.const 400))) (call $exit {call})"))
+    };
+    for count in [257, 500_000] {
+        let started = std::time::Instant::now();
+        let (name, message) = failure(run(&poll(count)).await);
+        assert_eq!(name, "RuntimeError", "{message}");
+        assert!(message.contains("table"), "{message}");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+    // As many as there could be memory for in no guest.
+    assert_eq!(failure(run(&poll(2_000_000)).await).0, "ExitError");
+    assert_eq!(run(&poll(100)).await.unwrap(), "null");
+    // What is waited for is given back after each call.
+    let call = "(drop (call $poll (i32.const 65536) (i32.const 65536) (i32.const 100) (i32.const 8)))";
+    let again = format!(
+        "(local $n i32) (loop $l {call} (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20))))"
+    );
+    assert_eq!(run(&command("", &again)).await.unwrap(), "null");
+}
+
+#[tokio::test]
+async fn messages_are_not_as_long_as_the_code() {
+    let name = "ö".repeat(20_000);
+    let import = format!("(module (import \"{name}\" \"{name}\" (func)))");
+    let (name, message) = failure(run(&import).await);
+    assert_eq!(name, "LinkError");
+    assert!(message.len() <= 64 << 10 && message.ends_with("öö…"), "{}", message.len());
 }
 
 #[tokio::test]
