@@ -14,12 +14,11 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 use crate::{Error, SandboxConfig};
 
 /// Native stack of a guest. QuickJS watches its own stack inside linear memory and must run out of that one
-/// first: its frames need more of this one than of the other.
-const WASM_STACK_BYTES: usize = 8 << 20;
+/// first, or its error could not be caught. Pages of this one stay with the slot once they were touched: wiping
+/// it would cost each execution a system call, and no guest can read it.
+const WASM_STACK_BYTES: usize = 16 << 20;
 /// What host functions may use on top of it.
 const HOST_STACK_BYTES: usize = 512 << 10;
-/// What an idle slot keeps of its stack; most executions use less.
-const STACK_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 /// How often a running guest is interrupted: the grain of CPU limits and of sharing a thread.
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without any execution after which the clock stops: starting it costs a system call, which a steady
@@ -66,7 +65,6 @@ pub(crate) fn codegen_config() -> Config {
 pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
     let mut config = codegen_config();
     config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
-    config.async_stack_zeroing(true);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
     Engine::new(&config).map_err(|source| Error::Engine { during: "reserving the instance pool", source })
 }
@@ -82,8 +80,6 @@ fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     pool.max_unused_warm_slots(slots);
     // The lowest pages of a slot stay, and are wiped by memcpy, which is cheaper than page faults.
     pool.linear_memory_keep_resident(settings.keep_resident_bytes).table_keep_resident(16 << 10);
-    // Deep recursion touches megabytes of a stack; they must not stay for the life of the process.
-    pool.async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES);
     // Never ask the kernel which pages were touched, fast as that is: wasmtime 48 takes "not present" for "not
     // written", and a page that is being migrated (compaction does that at any time) or swapped out is both
     // written and not present. Such a page would survive the wipe, for the next guest to read.

@@ -130,6 +130,13 @@ fn endless_recursion_of_every_kind_is_a_range_error() {
             let error = outcome.answer.expect_err(code);
             assert!(matches!(error.name.as_str(), "RangeError" | "SyntaxError" | "InternalError"), "{code}: {error:?}");
             assert_eq!(error.code, None, "{code}");
+            // And the code itself can catch it: it was the engine that gave up, not the host.
+            let caught =
+                format!("try {{ await (async () => {{ {code} }})(); return 'ended' }} catch (e) {{ return e.name }}");
+            let mut patient = invocation(json!(null));
+            patient.limits.fuel = u64::MAX;
+            let answer = run(text(&caught), patient).await.answer.expect(code);
+            assert_eq!(answer.result.get(), format!("{:?}", error.name), "{code}");
         }
     });
 }
@@ -316,13 +323,14 @@ fn output_is_counted_as_it_is_sent() {
 #[test]
 fn limits_of_zero_let_nothing_run() {
     block_on(async {
-        let nothing = |set: fn(&mut doer_core::limits::Limits)| {
+        type Set = fn(&mut doer_core::limits::Limits);
+        let nothing = |set: Set| {
             let mut invocation = invocation(json!(null));
             set(&mut invocation.limits);
             invocation
         };
         use Termination as T;
-        let cases: [(fn(&mut doer_core::limits::Limits), T); 5] = [
+        let cases: [(Set, T); 5] = [
             (|limits| limits.wall = Duration::ZERO, T::Timeout),
             (|limits| limits.cpu = Duration::ZERO, T::CpuLimit),
             (|limits| limits.fuel = 0, T::FuelExhausted),
