@@ -48,7 +48,7 @@ fn engine(criterion: &mut Criterion) {
         concurrency: 16,
         queue: 16,
         max_memory_bytes: 256 << 20,
-        keep_resident_bytes: 1728 << 10,
+        keep_resident_bytes: 1600 << 10,
         cache_dir: dir.path().join("artifacts"),
         installation_key: [7; 32],
         background_threads: 1,

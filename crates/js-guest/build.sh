@@ -39,7 +39,7 @@ build() {
     CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' \
         "--remap-path-prefix=$home=/cargo" "--remap-path-prefix=$PWD=/guest" \
         "--remap-path-prefix=$("$RUSTC" --print sysroot)=/rust" \
-        "-Clink-arg=--import-memory" "-Clink-arg=--max-memory=1073741824" "-Clink-arg=-zstack-size=786432" \
+        "-Clink-arg=--import-memory" "-Clink-arg=--max-memory=1073741824" "-Clink-arg=-zstack-size=655360" \
         "-Clink-arg=--export=__wasm_call_ctors" "-Clink-arg=--export=__stack_pointer")
     CARGO_ENCODED_RUSTFLAGS+="-Ctarget-feature=+bulk-memory,+simd128,+sign-ext,+nontrapping-fptoint,+mutable-globals"
     "$cargo" build --release --locked --lib -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown --target-dir "$target_dir" >&2

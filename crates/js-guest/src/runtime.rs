@@ -4,9 +4,9 @@ use rquickjs::{Context, Result, Runtime};
 
 use crate::{console, intrinsics, modules, random, timers, web};
 
-/// Below this much of the 768 KiB stack (`-zstack-size`) QuickJS refuses to go deeper, by a `RangeError`; the
+/// Below this much of the 640 KiB stack (`-zstack-size`) QuickJS refuses to go deeper, by a `RangeError`; the
 /// rest is for natives that do not check. The host's own limit for Wasm frames lies far above both.
-const STACK_BYTES: usize = 576 << 10;
+const STACK_BYTES: usize = 480 << 10;
 /// The first collection of cycles comes when the heap has grown to this: most runs end before.
 const FIRST_COLLECTION_BYTES: usize = 16 << 20;
 

@@ -12,7 +12,7 @@ pub struct SandboxConfig {
     /// The most linear memory that any execution may be given.
     pub max_memory_bytes: u64,
     /// Memory that an idle slot keeps, so that the next execution takes no page faults there. All of it is wiped
-    /// after every execution, so it should not be much more than the base image: 1.7 MiB.
+    /// after every execution, so it should not be much more than the base image: 1.5 MiB.
     pub keep_resident_bytes: usize,
     /// Where compiled artifacts are kept; made with mode 0700 where it does not exist.
     pub cache_dir: PathBuf,

@@ -25,7 +25,7 @@ pub fn config(concurrency: u32) -> SandboxConfig {
         concurrency,
         queue: 1000,
         max_memory_bytes: 256 << 20,
-        keep_resident_bytes: 1728 << 10,
+        keep_resident_bytes: 1600 << 10,
         cache_dir: std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"),
         installation_key: [7; 32],
         background_threads: 2,

@@ -131,7 +131,7 @@ async fn no_heap_survives(keep_resident_bytes: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_heap_survives_its_execution_where_slots_keep_their_pages() {
-    no_heap_survives(1728 << 10).await;
+    no_heap_survives(1600 << 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
