@@ -8,6 +8,7 @@
 mod support;
 
 mod auth;
+mod bodies;
 mod cancellation;
 mod cli;
 mod config;

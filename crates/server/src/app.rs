@@ -9,10 +9,12 @@ use thiserror::Error;
 
 use crate::{
     auth::Authenticator,
+    budget::Budget,
     config::Config,
     data::{DataDir, DataError},
     execute::{ResultCache, Runner},
     executions::Executions,
+    http::body::Intake,
     lifecycle::Lifecycle,
     telemetry::Metrics,
 };
@@ -41,6 +43,8 @@ pub struct App {
     pub config: Config,
     /// Who is asking.
     pub authenticator: Authenticator,
+    /// Reads request bodies.
+    pub intake: Intake,
     /// Runs code.
     pub runner: Arc<Runner>,
     /// Counts.
@@ -57,7 +61,7 @@ impl App {
     pub async fn compose(config: Config, dev: bool) -> Result<Arc<Self>, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data = DataDir::open(&config.data.dir)?;
-        let keys = Arc::new(KeyStore::open(&data.keys())?);
+        let keys = Arc::new(KeyStore::open(&data.keys()?)?);
         if !dev {
             first_key(&keys, &data, &*clock)?;
         }
@@ -76,7 +80,12 @@ impl App {
             lifecycle: lifecycle.clone(),
         });
         let authenticator = Authenticator { keys, clock, dev };
-        Ok(Arc::new(Self { config, authenticator, runner, metrics, lifecycle }))
+        let intake = Intake {
+            budget: Budget::new(config.server.body_budget_bytes),
+            read_timeout: config.server.body_read_timeout,
+            lifecycle: lifecycle.clone(),
+        };
+        Ok(Arc::new(Self { config, authenticator, intake, runner, metrics, lifecycle }))
     }
 
     /// Is new work welcome?

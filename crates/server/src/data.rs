@@ -1,9 +1,9 @@
 //! The data directory: what is durable, and the secrets of the installation.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -51,9 +51,19 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
-    /// The API keys.
-    pub fn keys(&self) -> PathBuf {
-        self.0.join("keys.db")
+    /// The API keys: a database that only the owner reads, empty where there was none.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn keys(&self) -> Result<PathBuf, DataError> {
+        let path = self.0.join("keys.db");
+        let failed = |source| DataError::Io { path: path.clone(), source };
+        // SQLite would make it readable for everyone; what it makes beside it gets the mode of the database.
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        for name in ["keys.db", "keys.db-wal", "keys.db-shm"] {
+            make_private(&self.0.join(name)).map_err(failed)?;
+        }
+        Ok(path)
     }
 
     /// Compiled artifacts.
@@ -108,6 +118,15 @@ impl DataDir {
     }
 }
 
+/// For files of earlier starts; one that is not there is nobody's to read.
+fn make_private(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => fs::set_permissions(path, Permissions::from_mode(0o600)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 fn write_draft(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(content)?;
@@ -139,6 +158,23 @@ mod tests {
         let path = data.replace_secret("admin.key", b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn keys_are_the_owners_however_they_were_before() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDir::open(parent.path()).unwrap();
+        let mode = |name: &str| fs::metadata(parent.path().join(name)).unwrap().mode() & 0o777;
+        data.keys().unwrap();
+        assert_eq!(mode("keys.db"), 0o600);
+
+        for name in ["keys.db", "keys.db-wal"] {
+            fs::write(parent.path().join(name), b"kept").unwrap();
+            fs::set_permissions(parent.path().join(name), Permissions::from_mode(0o644)).unwrap();
+        }
+        let path = data.keys().unwrap();
+        assert_eq!((mode("keys.db"), mode("keys.db-wal")), (0o600, 0o600));
+        assert_eq!(fs::read(path).unwrap(), b"kept");
     }
 
     #[test]

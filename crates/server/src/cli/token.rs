@@ -150,7 +150,7 @@ fn state(key: &KeyRecord, now_ms: u64) -> &'static str {
 fn open(file: ConfigFile) -> Result<KeyStore, Box<dyn std::error::Error>> {
     let config = file.load(Vec::new())?;
     let data = DataDir::open(&config.data.dir)?;
-    Ok(KeyStore::open(&data.keys())?)
+    Ok(KeyStore::open(&data.keys()?)?)
 }
 
 fn now_ms() -> u64 {

@@ -81,6 +81,8 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
         server: Server {
             listen: reader.address("server.listen"),
             body_limit_bytes: to_usize(reader.bytes("server.body_limit_mib", MIB)),
+            body_read_timeout: reader.positive_duration("server.body_read_timeout"),
+            body_budget_bytes: to_usize(reader.bytes("server.body_budget_mib", MIB)),
             connections: reader.integer("server.connections", 1..=1_000_000),
             header_read_timeout: reader.positive_duration("server.header_read_timeout"),
             shutdown_deadline: reader.duration("server.shutdown_deadline"),
@@ -101,6 +103,9 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
     };
     if config.data.dir.as_os_str().is_empty() {
         reader.wrong::<()>("data.dir", "must not be empty; write a directory, like \"./data\"".to_owned());
+    }
+    if config.server.body_budget_bytes < config.server.body_limit_bytes {
+        reader.wrong::<()>("server.body_budget_mib", "must not be less than server.body_limit_mib".to_owned());
     }
     if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
 }

@@ -42,8 +42,12 @@ pub struct Config {
 pub struct Server {
     /// Its address.
     pub listen: SocketAddr,
-    /// The largest request body.
+    /// The largest request body of anyone.
     pub body_limit_bytes: usize,
+    /// For one whole request body.
+    pub body_read_timeout: Duration,
+    /// For all request bodies together.
+    pub body_budget_bytes: usize,
     /// Connections at the same time.
     pub connections: usize,
     /// For one request head, and between requests.

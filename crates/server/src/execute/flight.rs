@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{response::ms, verdict::Verdict};
 use crate::{
+    budget::Held,
     executions::{Receipt, Ticket},
     telemetry::Metrics,
 };
@@ -43,6 +44,8 @@ pub struct Flight {
     pub started: Instant,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
+    /// Code and input take as much memory as the body did that they came in, until it ends.
+    pub body: Held,
 }
 
 impl Flight {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{cache::ResultCache, cache_key::CacheKey, done::Done, flight::Flight, plan::Plan, verdict::Verdict};
 use crate::{
     auth::Caller,
+    budget::Held,
     executions::Executions,
     http::error::{ApiError, ErrorCode},
     lifecycle::Lifecycle,
@@ -66,11 +67,11 @@ impl Runner {
         })
     }
 
-    /// Enters a plan as running.
+    /// Enters a plan as running; `body` is what it holds of the budget for bodies.
     ///
     /// # Errors
     /// `conflict` where its id is taken.
-    pub fn begin(&self, plan: &Plan, caller: &Caller) -> Result<Flight, ApiError> {
+    pub fn begin(&self, plan: &Plan, caller: &Caller, body: Held) -> Result<Flight, ApiError> {
         let cancel = self.lifecycle.execution_token();
         let started_at = self.clock.now();
         let key = (plan.namespace.clone(), plan.id.clone());
@@ -89,6 +90,7 @@ impl Runner {
             started_at,
             started: Instant::now(),
             metrics: Arc::clone(&self.metrics),
+            body,
         })
     }
 

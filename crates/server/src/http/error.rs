@@ -26,8 +26,10 @@ pub enum ErrorCode {
     Conflict,
     /// The code is larger than the tier allows.
     CodeTooLarge,
-    /// The body is larger than the server allows.
+    /// The body is larger than the caller may send.
     BodyTooLarge,
+    /// The body took too long to arrive.
+    RequestTimeout,
     /// The body is not JSON.
     UnsupportedMediaType,
     /// As much runs and waits as the server is configured for.
@@ -42,7 +44,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -51,6 +53,7 @@ impl ErrorCode {
         Self::Conflict,
         Self::CodeTooLarge,
         Self::BodyTooLarge,
+        Self::RequestTimeout,
         Self::UnsupportedMediaType,
         Self::Overloaded,
         Self::ServiceUnavailable,
@@ -69,6 +72,7 @@ impl ErrorCode {
             Self::Conflict => (StatusCode::CONFLICT, "conflict"),
             Self::CodeTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "code_too_large"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
@@ -89,6 +93,7 @@ impl ErrorCode {
             | Self::Conflict
             | Self::CodeTooLarge
             | Self::BodyTooLarge
+            | Self::RequestTimeout
             | Self::UnsupportedMediaType
             | Self::LoaderUnavailable
             | Self::Internal => None,
@@ -168,6 +173,10 @@ impl IntoResponse for ApiError {
         }
         if self.code == ErrorCode::Unauthenticated {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == ErrorCode::RequestTimeout {
+            // The rest of the body may still come: nothing after it can be told from it.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(self);
         response

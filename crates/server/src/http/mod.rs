@@ -1,7 +1,7 @@
 //! HTTP: routes, the envelope around them, and the listeners.
 
 pub mod admin;
-mod body;
+pub mod body;
 pub mod envelope;
 pub mod error;
 mod execute;

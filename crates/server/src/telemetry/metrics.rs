@@ -54,6 +54,7 @@ pub struct Metrics {
     running: Gauge,
     waiting: Gauge,
     slots: Gauge,
+    bodies: Gauge,
 }
 
 impl Metrics {
@@ -70,6 +71,7 @@ impl Metrics {
             running: Gauge::default(),
             waiting: Gauge::default(),
             slots: Gauge::default(),
+            bodies: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("executions", "Executions that have ended", metrics.executions.clone());
@@ -85,6 +87,7 @@ impl Metrics {
         registry.register("executions_running", "Executions that hold a slot", metrics.running.clone());
         registry.register("executions_waiting", "Executions that wait for a slot", metrics.waiting.clone());
         registry.register("execution_slots", "Slots there are", metrics.slots.clone());
+        registry.register_with_unit("request_bodies", "Of the budget for bodies", Unit::Bytes, metrics.bodies.clone());
         metrics
     }
 
@@ -107,15 +110,16 @@ impl Metrics {
         self.result_cache.get_or_create(&ByAnswer { answer }).inc();
     }
 
-    /// All of it as text; `stats` is read at that moment.
+    /// All of it as text; `stats` and `body_bytes`, what bodies take of their budget, are read at that moment.
     ///
     /// # Errors
     /// None that is known: writing to a string does not fail.
-    pub fn encode(&self, stats: Stats) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, stats: Stats, body_bytes: usize) -> Result<String, std::fmt::Error> {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.running.set(number(stats.running));
         self.waiting.set(number(stats.waiting));
         self.slots.set(number(stats.slots));
+        self.bodies.set(number(body_bytes));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
@@ -143,7 +147,7 @@ mod tests {
         metrics.execution(Verdict::GuestError, Tier::Tenant, &Usage::default());
         metrics.request("/execute", StatusCode::OK);
         metrics.result_cache(true);
-        let text = metrics.encode(Stats { slots: 8, running: 2, waiting: 1 }).unwrap();
+        let text = metrics.encode(Stats { slots: 8, running: 2, waiting: 1 }, 3).unwrap();
         for line in [
             "doer_executions_total{outcome=\"guest_error\",tier=\"tenant\"} 1",
             "doer_execution_duration_seconds_count{tier=\"tenant\"} 1",
@@ -153,6 +157,7 @@ mod tests {
             "doer_executions_running 2",
             "doer_executions_waiting 1",
             "doer_execution_slots 8",
+            "doer_request_bodies_bytes 3",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
