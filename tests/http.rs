@@ -26,6 +26,9 @@ async fn malformed_requests_are_refused_with_their_reason() {
         (r#"{"mainModule":"a.js"}"#, "modules"),
         (r#"{"mainModule":"a.js","modules":{"a.js":{"js":"1","text":"2"}}}"#, "a.js"),
         (r#"{"code":"return 1","executionId":""}"#, "executionId"),
+        (r#"["return 1",null,null,null,1,null,null,null,null,null,null,null,null,null]"#, "must be a JSON object"),
+        (r#"{"code":"return 1","limits":[1,null,null,null,null]}"#, "limits: must be an object"),
+        (r#"{"mainModule":"a.js","modules":{"a.js":"1","b\u0000.js":"1"}}"#, r#"modules["b\0.js"]"#),
     ] {
         let answer = send(&server, "application/json", body).await;
         answer.assert_refused(400, "invalid_request");
@@ -78,6 +81,10 @@ async fn unknown_routes_and_methods_have_the_error_form() {
     let answer = server.client.get(Caller::Admin, "/execute").await;
     assert_eq!((answer.status.as_u16(), &answer.json["success"]), (405, &json!(false)), "{}", answer.text);
     assert_eq!(answer.header("allow"), "POST");
+    for method in [Method::GET, Method::DELETE] {
+        let request = server.client.request(Caller::Admin, method, "/executions/%ff");
+        Answer::read(request.send().await.unwrap()).await.assert_refused(400, "invalid_request");
+    }
 }
 
 #[tokio::test]

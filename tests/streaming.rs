@@ -60,6 +60,21 @@ async fn failures_and_limits_are_results_too() {
 }
 
 #[tokio::test]
+async fn only_who_accepts_events_gets_them() {
+    let server = Server::dev().await;
+    for (accept, content_type) in [
+        ("text/event-stream", "text/event-stream"),
+        ("application/json;q=0.5, Text/Event-Stream;q=0.8", "text/event-stream"),
+        ("text/event-stream;q=0, application/json", "application/json"),
+        ("*/*", "application/json"),
+    ] {
+        let request = server.client.request(Caller::Admin, Method::POST, "/execute").header("accept", accept);
+        let answer = Answer::read(request.json(&json!({ "code": "return 1" })).send().await.unwrap()).await;
+        assert_eq!(answer.header("content-type"), content_type, "{accept}");
+    }
+}
+
+#[tokio::test]
 async fn refusals_are_plain_answers() {
     let server = Server::dev().await;
     let request = server.client.request(Caller::User, Method::POST, "/execute").header("accept", "text/event-stream");

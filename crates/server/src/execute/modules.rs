@@ -38,6 +38,9 @@ pub fn decode(modules: &RawValue, main: String) -> Result<Program, ApiError> {
     let mut modules = BTreeMap::new();
     for (name, value) in raw {
         let path = format!("modules[{name:?}]");
+        if name.contains('\0') {
+            return Err(at(&path, "a name has no NUL"));
+        }
         let module = if value.get().starts_with('"') { plain(&path, &name, value) } else { tagged(&path, value) }?;
         modules.insert(name, module);
     }
@@ -128,6 +131,13 @@ mod tests {
             let error = one(name, value).unwrap_err();
             assert!(error.starts_with(&format!("Invalid request: modules[{name:?}]: ")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_name_has_no_nul() {
+        let raw: &RawValue = serde_json::from_str(r#"{"a.js": "1", "b\u0000.js": "1"}"#).unwrap();
+        let error = decode(raw, "a.js".to_owned()).unwrap_err();
+        assert_eq!(error.message, r#"Invalid request: modules["b\0.js"]: a name has no NUL"#);
     }
 
     #[test]

@@ -100,7 +100,14 @@ impl<'a> ExecuteRequest<'a> {
     /// # Errors
     /// `invalid_request`, with the name of the field.
     pub fn decode(body: &'a [u8]) -> Result<Self, ApiError> {
+        // serde would take an array for a struct, field by field.
+        if !is_object(body) {
+            return Err(ApiError::invalid("the body must be a JSON object"));
+        }
         let raw: Raw<'a> = serde_json::from_slice(body).map_err(ApiError::invalid)?;
+        if raw.limits.is_some_and(|limits| !is_object(limits.get().as_bytes())) {
+            return Err(ApiError::invalid("limits: must be an object"));
+        }
         Ok(Self {
             code: field("code", raw.code)?,
             language: field("language", raw.language)?,
@@ -118,6 +125,10 @@ impl<'a> ExecuteRequest<'a> {
             props: raw.props,
         })
     }
+}
+
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
 }
 
 fn field<T: DeserializeOwned>(name: &str, raw: Option<&RawValue>) -> Result<Option<T>, ApiError> {
@@ -152,9 +163,19 @@ mod tests {
 
     #[test]
     fn what_is_not_an_object_is_refused() {
-        for body in ["", "[]", "null", "1", "{", "{} {}", "\u{feff}{}"] {
+        let by_position = r#"["return 1",null,null,null,null,null,null,null,null,null,null,null,null,null]"#;
+        for body in ["", "[]", "null", "1", "{", "{} {}", "\u{feff}{}", by_position] {
             assert!(message(body).starts_with("Invalid request: "), "{body}");
         }
+    }
+
+    #[test]
+    fn limits_are_an_object() {
+        for limits in ["[1, 2, 3, 4, 5]", "1", "\"1\""] {
+            let body = format!(r#"{{"code": "1", "limits": {limits}}}"#);
+            assert_eq!(message(&body), "Invalid request: limits: must be an object", "{limits}");
+        }
+        assert!(ExecuteRequest::decode(b" {\"limits\": {\"calls\": 1}} ").is_ok());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{FromRequestParts, Path, State},
+    http::request::Parts,
     response::{IntoResponse, Response},
 };
 use doer_core::id::ExecutionId;
@@ -18,14 +19,28 @@ use crate::{
     executions::{Key, State as Execution},
 };
 
+/// The `{id}` of the path. A path that is not UTF-8 is refused like anything else.
+pub struct Id(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+        }
+    }
+}
+
 /// `GET /executions/{id}`
-pub async fn get(app: State<Arc<App>>, caller: MayExecute, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn get(app: State<Arc<App>>, caller: MayExecute, Id(id): Id) -> Result<Response, ApiError> {
     let state = app.runner.executions.get(&key(&caller.0, &id)).ok_or_else(|| not_found(&id))?;
     Ok(Json(told(&id, &state)).into_response())
 }
 
 /// `DELETE /executions/{id}`: cancels it; one that has ended already stays as it ended.
-pub async fn delete(app: State<Arc<App>>, caller: MayExecute, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn delete(app: State<Arc<App>>, caller: MayExecute, Id(id): Id) -> Result<Response, ApiError> {
     let state = app.runner.executions.cancel(&key(&caller.0, &id)).ok_or_else(|| not_found(&id))?;
     let mut body = told(&id, &state);
     if let (Execution::Running { .. }, Value::Object(fields)) = (&state, &mut body) {
