@@ -5,7 +5,13 @@
 pub mod auth;
 pub mod fault;
 pub mod id;
+pub mod ledger;
 pub mod limits;
+pub mod outbound;
+pub mod quota;
+pub mod run;
+pub mod scope;
+pub mod scoped;
 pub mod service;
 pub mod tier;
 pub mod time;

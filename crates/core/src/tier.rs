@@ -83,6 +83,13 @@ impl Namespace {
         })
     }
 
+    /// One that is named: `*`, `tenant:<id>` or `user:<id>`, of at most 256 bytes without control characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = text.strip_prefix("tenant:").or_else(|| text.strip_prefix("user:"));
+        let known = text == "*" || id.is_some_and(|id| !id.is_empty());
+        (known && text.len() <= 256 && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,8 +1,26 @@
 //! The platform services, implemented.
 //!
-//! So far the store of API keys; the services themselves come to stand beside it.
+//! Each service is one folder: its embedded form, durable in SQLite, and whatever moves in it by itself. Beside them
+//! stands what several of them need.
 
+pub mod auth;
+pub mod db;
+pub mod egress;
+pub mod email;
+pub mod forward;
+pub mod gateway;
+mod holder;
 pub mod keys;
+pub mod mcp;
+pub mod queue;
+pub mod schedule;
+mod seal;
+pub mod secrets;
 mod sqlite;
+pub mod tasks;
+pub mod tenants;
+pub mod webhooks;
 
-pub use sqlite::Error;
+pub use holder::Holder;
+pub use seal::Sealer;
+pub use sqlite::{Database, Error};

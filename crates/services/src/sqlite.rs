@@ -1,8 +1,14 @@
-//! SQLite as every embedded service uses it: opened for sharing, and brought to the present schema.
+//! SQLite as every embedded service uses it: opened for sharing, brought to the present schema, and used from async
+//! code without holding up its threads.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use rusqlite::{Connection, TransactionBehavior};
+use doer_core::service::ServiceError;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
 /// How long a statement waits for another process that writes.
@@ -45,6 +51,121 @@ pub enum Error {
     /// The operating system gave no randomness.
     #[error("no randomness from the operating system")]
     Random(#[source] getrandom::Error),
+    /// A secret does not open: it was sealed with another key, or for something else.
+    #[error("a sealed secret does not open with this installation's key")]
+    Sealed,
+    /// The work panicked.
+    #[error("work on a database panicked")]
+    Panicked,
+    /// The caller is refused; the transaction was rolled back.
+    #[error("refused")]
+    Refused(#[from] ServiceError),
+}
+
+impl From<Error> for ServiceError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal,
+            other => Self::internal(other),
+        }
+    }
+}
+
+/// A database of a service. One connection writes, others read at the same time. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    /// Idle readers. As many exist as were ever busy at once, which the pool of blocking threads bounds.
+    readers: Mutex<Vec<Connection>>,
+}
+
+/// Idle readers that are kept.
+const MAX_IDLE_READERS: usize = 8;
+
+impl Database {
+    /// Opens `path`, makes it where it is not, and applies the migrations that it lacks.
+    ///
+    /// # Errors
+    /// [`Error::Open`] and [`Error::Newer`].
+    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, Error> {
+        let writer = Mutex::new(open(path, migrations)?);
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), writer, readers: Mutex::default() }) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Writes in one transaction, which is rolled back where `work` fails. Durable when this returns.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the commit.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let mut connection = lock(&inner.writer);
+            // Immediate: what is read in it still holds when it writes.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+
+    /// Reads, beside whoever writes.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let idle = lock(&inner.readers).pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => reader(&inner.path)?,
+            };
+            let result = work(&connection);
+            let mut readers = lock(&inner.readers);
+            if readers.len() < MAX_IDLE_READERS {
+                readers.push(connection);
+            }
+            result
+        })
+        .await
+    }
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    // Its panic has been reported by the hook.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Panicked))
+}
+
+fn reader(path: &Path) -> Result<Connection, Error> {
+    let opened = |source| Error::Open { path: path.display().to_string(), source };
+    let connection = Connection::open(path).map_err(opened)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(opened)?;
+    connection.pragma_update(None, "query_only", true).map_err(opened)?;
+    Ok(connection)
+}
+
+/// A panic elsewhere leaves no half-made statement behind: SQLite rolls back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens `path` and applies the migrations that it lacks. Each migration is one script, applied once, in
@@ -91,6 +212,21 @@ mod tests {
         drop(open(&path, &[first, second]).unwrap());
         let connection = open(&path, &[first, second]).unwrap();
         connection.execute("INSERT INTO t (n, m) VALUES (1, 2)", []).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refused_write_leaves_nothing_and_readers_cannot_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&dir.path().join("a.db"), &["CREATE TABLE t (n INTEGER)"]).unwrap();
+        let refused = database.write(|transaction| {
+            transaction.execute("INSERT INTO t VALUES (1)", [])?;
+            Err::<(), _>(ServiceError::quota("full").into())
+        });
+        assert!(matches!(refused.await, Err(Error::Refused(_))));
+        database.write(|transaction| Ok(transaction.execute("INSERT INTO t VALUES (2)", [])?)).await.unwrap();
+        let sum = |connection: &Connection| Ok(connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0))?);
+        assert_eq!(database.read(sum).await.unwrap(), 2_i64);
+        assert!(database.read(|connection| Ok(connection.execute("DELETE FROM t", [])?)).await.is_err());
     }
 
     #[test]

@@ -1,11 +1,38 @@
-//! The eight platform services by name.
+//! The eight platform services: their names, their contracts, and how a call finds its method.
+//!
+//! Each service is one file here, which is its whole contract: a trait with typed parameters and results. The
+//! table of methods is made from those declarations, and everything else that lists methods is made from the table.
+
+#[macro_use]
+mod contract;
+
+mod arguments;
+pub mod auth;
+pub mod backend;
+pub mod db;
+pub mod email;
+mod error;
+pub mod gateway;
+pub mod mcp;
+mod method;
+mod page;
+pub mod queue;
+pub mod schedule;
+pub mod webhooks;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use arguments::Arguments;
+pub use backend::{Backend, Health, Off};
+pub use error::{Code, ServiceError};
+pub use method::{Effect, Method, Parameter};
+pub use page::{Order, Page, Pagination};
+
 /// One of the eight services, in the order in which they are listed everywhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
     /// Documents, full-text search and SQL.

@@ -1,0 +1,1 @@
+//! The way out: which requests may leave, and where they may go.

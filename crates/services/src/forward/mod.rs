@@ -1,0 +1,1 @@
+//! Services that are elsewhere: calls forwarded over HTTP.

@@ -1,0 +1,1 @@
+//! Tenants: suspension, deletion, and what they were given beyond their tier.
