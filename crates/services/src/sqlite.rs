@@ -224,8 +224,9 @@ mod tests {
         });
         assert!(matches!(refused.await, Err(Error::Refused(_))));
         database.write(|transaction| Ok(transaction.execute("INSERT INTO t VALUES (2)", [])?)).await.unwrap();
-        let sum = |connection: &Connection| Ok(connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0))?);
-        assert_eq!(database.read(sum).await.unwrap(), 2_i64);
+        let sum =
+            |connection: &Connection| Ok(connection.query_row("SELECT sum(n) FROM t", [], |row| row.get::<_, i64>(0))?);
+        assert_eq!(database.read(sum).await.unwrap(), 2);
         assert!(database.read(|connection| Ok(connection.execute("DELETE FROM t", [])?)).await.is_err());
     }
 
