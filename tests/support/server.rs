@@ -44,7 +44,7 @@ impl Setup {
 /// A running server.
 pub struct Server {
     child: Child,
-    log: PathBuf,
+    start: Start,
     pub client: Client,
     pub port: u16,
     pub admin_port: u16,
@@ -70,29 +70,29 @@ impl Server {
         let log = setup.data.path().join("test.log");
         let config = setup.data.path().join("test.toml");
         fs::write(&config, &setup.config).unwrap();
-        let log_file = fs::File::create(&log).unwrap();
-        let child = doer()
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .args(&setup.arguments)
-            .env("DOER__SERVER__LISTEN", format!("127.0.0.1:{port}"))
-            .env("DOER__ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"))
-            .env("DOER__DATA__DIR", setup.data.path())
-            .envs(setup.environment)
-            .stdin(Stdio::null())
-            .stdout(log_file.try_clone().unwrap())
-            .stderr(log_file)
-            .spawn()
-            .unwrap();
+        let Setup { arguments, environment, data, .. } = setup;
+        let start = Start { arguments, environment, config, log, port, admin_port };
+        let child = start.spawn(&data);
         let client = Client::new(format!("http://127.0.0.1:{port}"));
-        let mut server = Self { child, log, client, port, admin_port, data: setup.data };
+        let mut server = Self { child, start, client, port, admin_port, data };
         server.wait_until_ready().await;
         server
     }
 
+    /// Kills it without a warning, as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, on the same data and the same ports.
+    pub async fn restart(&mut self) {
+        self.child = self.start.spawn(&self.data);
+        self.wait_until_ready().await;
+    }
+
     async fn wait_until_ready(&mut self) {
-        let Self { child, log, client, .. } = self;
+        let Self { child, start: Start { log, .. }, client, .. } = self;
         eventually("the server is ready", async || {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", fs::read_to_string(&*log).unwrap());
@@ -104,7 +104,7 @@ impl Server {
 
     /// Everything it wrote so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
+        fs::read_to_string(&self.start.log).unwrap()
     }
 
     /// Its metrics, as Prometheus text.
@@ -122,6 +122,36 @@ impl Server {
     pub async fn exit_code(&mut self) -> Option<i32> {
         let status = eventually("the server's end", async || self.child.try_wait().unwrap()).await;
         status.code()
+    }
+}
+
+/// How one server is started, the first time and again.
+struct Start {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    config: PathBuf,
+    log: PathBuf,
+    port: u16,
+    admin_port: u16,
+}
+
+impl Start {
+    fn spawn(&self, data: &DataDir) -> Child {
+        let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
+        doer()
+            .arg("serve")
+            .arg("--config")
+            .arg(&self.config)
+            .args(&self.arguments)
+            .env("DOER__SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("DOER__ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin_port))
+            .env("DOER__DATA__DIR", data.path())
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap()
     }
 }
 

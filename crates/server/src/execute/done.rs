@@ -7,7 +7,7 @@ use doer_sandbox::{GuestError, Outcome, ResponseHead, Usage};
 use serde_json::value::RawValue;
 
 /// What of a success can be kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Kept {
     /// Valid JSON.
     pub result: Box<RawValue>,

@@ -78,11 +78,12 @@ pub async fn limits(State(app): State<Arc<App>>, caller: Caller) -> Json<Value> 
 }
 
 fn limits_of(app: &App, caller: &Caller) -> Value {
-    let limits = app.config.limits.of(caller.tier, caller.context.tenant_id());
+    let allowance = app.runner.allowances.of(caller);
+    let (limits, rates) = (allowance.limits, allowance.rates);
     let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     json!({
         "maxExecutionTime": ms(limits.wall),
-        "maxConcurrentExecutions": Permissions::of(&caller.context).max_concurrent_executions,
+        "maxConcurrentExecutions": rates.concurrency,
         "cpuMs": ms(limits.cpu),
         "startupCpuMs": ms(limits.startup_cpu),
         "fuel": limits.fuel,

@@ -9,3 +9,4 @@ mod executions;
 mod info;
 pub mod listener;
 pub mod router;
+pub mod rpc;

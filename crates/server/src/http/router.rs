@@ -13,12 +13,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{
     envelope::{self, Envelope},
     error::{ApiError, ErrorCode},
-    execute, executions, info,
+    execute, executions, info, rpc,
 };
 use crate::app::App;
 
 /// Every route, as `GET /` lists them.
-pub const ENDPOINTS: [&str; 10] = [
+pub const ENDPOINTS: [&str; 12] = [
     "GET /",
     "GET /health",
     "GET /livez",
@@ -29,6 +29,8 @@ pub const ENDPOINTS: [&str; 10] = [
     "POST /eval",
     "GET /executions/{id}",
     "DELETE /executions/{id}",
+    "POST /rpc/{service}/{method}",
+    "POST /rpc",
 ];
 
 /// The API.
@@ -42,7 +44,9 @@ pub fn api(app: &Arc<App>) -> Router {
         .route("/limits", get(info::limits))
         .route("/execute", post(execute::execute))
         .route("/eval", post(execute::eval))
-        .route("/executions/{id}", get(executions::get).delete(executions::delete));
+        .route("/executions/{id}", get(executions::get).delete(executions::delete))
+        .route("/rpc/{service}/{method}", post(rpc::call))
+        .route("/rpc", post(rpc::batch));
     #[cfg(feature = "bench-echo")]
     let router = router.route("/echo", post(execute::echo));
     wrapped(router.with_state(Arc::clone(app)), Envelope::of(app))
