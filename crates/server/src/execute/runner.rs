@@ -148,6 +148,7 @@ pub fn invocation(plan: Plan, console: Console, cancel: CancellationToken) -> (P
         context: plan.context,
         surface: plan.surface,
         limits: plan.limits,
+        services: None,
         truncate: plan.truncate,
         console: if plan.capture_console { console } else { Console::Discard },
         cancel,
