@@ -35,6 +35,7 @@ fn invocation() -> Invocation {
         context: raw(r#"{"namespace":"bench"}"#),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
+        services: None,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

@@ -151,7 +151,7 @@ fn outcome((ended, account): (Result<Answer, End>, Arc<Account>)) -> Result<Outc
         Ok(answer) => Ok(answer),
         Err(end) => Err(into_guest_error(end, &account)?),
     };
-    Ok(Outcome { answer, logs, truncated, usage })
+    Ok(Outcome { answer, logs, truncated, requests: account.requests(), usage })
 }
 
 /// One execution on its way.
@@ -338,7 +338,10 @@ fn explain(code: Termination, account: &Account) -> GuestError {
         Termination::OutputLimit => {
             ("LimitError", format!("Output limit of {} bytes for result and logs exceeded", limits.output_bytes))
         }
-        Termination::CallLimit => ("LimitError", format!("Limit of {} calls exceeded", limits.calls)),
+        Termination::CallLimit => {
+            let exhausted = account.door.as_ref().and_then(|door| door.ledger().exhausted());
+            ("LimitError", exhausted.map_or_else(|| "Limit of calls exceeded".to_owned(), |what| what.to_string()))
+        }
         Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),
     };
     GuestError { name: name.to_owned(), message, code: Some(code), ..GuestError::default() }

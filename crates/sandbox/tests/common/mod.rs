@@ -52,6 +52,7 @@ pub fn invocation(input: Value) -> Invocation {
         context: RawValue::from_string("{\"namespace\":\"tenant:test\"}".into()).unwrap(),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
+        services: None,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

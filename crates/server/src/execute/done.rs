@@ -59,7 +59,7 @@ pub struct Failed {
 impl Done {
     /// Takes an outcome apart.
     pub fn new(outcome: Outcome, id: ExecutionId, capture_fetch: bool) -> Self {
-        let Outcome { answer, logs, truncated, usage } = outcome;
+        let Outcome { answer, logs, truncated, requests: _, usage } = outcome;
         let outcome = match answer {
             Ok(answer) => Ok(Arc::new(Kept { result: answer.result, response: answer.response, logs, truncated })),
             Err(error) => Err(Failed { error, logs, truncated }),

@@ -155,7 +155,7 @@ mod tests {
 
     fn told(answer: Result<Answer, GuestError>, capture_fetch: bool) -> Value {
         let usage = Usage { wall: Duration::from_nanos(1_235_467), cold_start: true, ..Usage::default() };
-        let outcome = Outcome { answer, logs: vec!["a".to_owned()], truncated: false, usage };
+        let outcome = Outcome { answer, logs: vec!["a".to_owned()], truncated: false, requests: Vec::new(), usage };
         let done = Done::new(outcome, ExecutionId::from_text("exec_1"), capture_fetch);
         serde_json::to_value(done.response()).unwrap()
     }

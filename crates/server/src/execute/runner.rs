@@ -187,6 +187,7 @@ pub fn invocation(
         context: plan.context,
         surface: plan.surface,
         limits: plan.limits,
+        services: None,
         truncate: plan.truncate,
         console: if plan.capture_console { console } else { Console::Discard },
         cancel,

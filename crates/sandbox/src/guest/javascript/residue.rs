@@ -68,6 +68,7 @@ fn invocation() -> Invocation {
         context: RawValue::from_string("{}".into()).unwrap(),
         surface: Surface::Full,
         limits,
+        services: None,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

@@ -15,6 +15,7 @@ pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account>
         context: serde_json::from_str("{}").unwrap(),
         surface: Surface::Full,
         limits: Limits::of(Tier::Public),
+        services: None,
         truncate: false,
         console: Console::Capture,
         cancel: CancellationToken::new(),
@@ -139,7 +140,7 @@ async fn what_is_no_command_says_why() {
     assert!(message.contains("exports no function _start"), "{message}");
     let import = "(import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32)))";
     let (_, message) = failure(run(&format!("(module {import} (func (export \"_start\")))")).await);
-    assert_eq!(message, "the module imports WASI functions and exports no memory for them");
+    assert_eq!(message, "the module imports functions and exports no memory for them");
     let (name, message) = failure(run("(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func)) (memory (export \"memory\") 1) (func (export \"_start\")))").await);
     assert_eq!(name, "LinkError");
     assert!(message.contains("incompatible import type"), "{message}");
