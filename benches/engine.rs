@@ -36,6 +36,7 @@ fn invocation() -> Invocation {
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
         services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

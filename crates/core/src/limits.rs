@@ -91,12 +91,9 @@ impl Rates {
             Tier::Internal => {
                 Self { concurrency: 100, waiting: 1000, executions_per_minute: None, calls_per_minute: None }
             }
-            Tier::Tenant => Self {
-                concurrency: 10,
-                waiting: 100,
-                executions_per_minute: Some(600),
-                calls_per_minute: Some(6000),
-            },
+            Tier::Tenant => {
+                Self { concurrency: 10, waiting: 100, executions_per_minute: Some(600), calls_per_minute: Some(6000) }
+            }
             Tier::Public => {
                 Self { concurrency: 3, waiting: 10, executions_per_minute: Some(60), calls_per_minute: Some(600) }
             }

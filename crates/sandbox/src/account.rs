@@ -55,22 +55,25 @@ impl Account {
     pub(crate) fn open(invocation: &mut Invocation) -> Self {
         let services = invocation.services.take().filter(|_| invocation.surface == Surface::Full);
         let console = std::mem::take(&mut invocation.console);
-        Self { door: services.map(Door::open), ..Self::new(invocation.limits, invocation.truncate, console) }
+        Self {
+            door: services.map(Door::open),
+            ..Self::new(invocation.limits, invocation.started, invocation.truncate, console)
+        }
     }
 
     /// An account for our own code: booting the engine.
     pub(crate) fn unlimited() -> Self {
-        let account = Self::new(Limits::of(Tier::Internal), false, Console::Discard);
+        let account = Self::new(Limits::of(Tier::Internal), Instant::now(), false, Console::Discard);
         // It is polled by nobody who would say so.
         account.poll_begins();
         account
     }
 
-    fn new(limits: Limits, truncate: bool, console: Console) -> Self {
+    fn new(limits: Limits, started: Instant, truncate: bool, console: Console) -> Self {
         Self {
             limits,
             door: None,
-            started: Instant::now(),
+            started,
             truncate,
             cpu_ns: AtomicU64::new(0),
             polled_at_ns: AtomicU64::new(0),

@@ -127,10 +127,11 @@ impl Sandbox {
         F: Future<Output = Result<T, End>>,
     {
         let account = Arc::new(Account::open(&mut invocation));
-        let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
+        let cancel = invocation.cancel.clone();
+        let time_left = invocation.limits.wall.saturating_sub(invocation.started.elapsed());
         let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
         // The clocks below are looked at only once something runs.
-        for (limit, termination) in [(wall, Termination::Timeout), (account.limits.cpu, Termination::CpuLimit)] {
+        for (limit, termination) in [(time_left, Termination::Timeout), (account.limits.cpu, Termination::CpuLimit)] {
             if limit.is_zero() {
                 return (Err(End::Terminated(termination)), account);
             }
@@ -139,7 +140,7 @@ impl Sandbox {
             biased;
             () = cancel.cancelled() => Err(End::Terminated(Termination::Cancelled)),
             ended = work(run) => ended,
-            () = tokio::time::sleep(wall) => Err(End::Terminated(Termination::Timeout)),
+            () = tokio::time::sleep(time_left) => Err(End::Terminated(Termination::Timeout)),
         };
         (ended, account)
     }

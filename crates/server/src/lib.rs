@@ -14,5 +14,6 @@ pub mod execute;
 pub mod executions;
 pub mod http;
 pub mod lifecycle;
+pub mod platform;
 pub mod rate;
 pub mod telemetry;

@@ -53,6 +53,7 @@ pub fn invocation(input: Value) -> Invocation {
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
         services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

@@ -19,7 +19,8 @@ pub fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 fn is_own(headers: &HeaderMap) -> bool {
-    let (Some(origin), Some(host)) = (text(headers, header::ORIGIN.as_str()), text(headers, header::HOST.as_str())) else {
+    let (Some(origin), Some(host)) = (text(headers, header::ORIGIN.as_str()), text(headers, header::HOST.as_str()))
+    else {
         return false;
     };
     // Behind a proxy that speaks TLS our own scheme is not known: the host decides.

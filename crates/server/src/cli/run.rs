@@ -97,7 +97,8 @@ async fn execute(config: &Config, request: ExecuteRequest<'_>) -> Result<ExitCod
 
     let sandbox = start_patiently(config).await?;
     let (sender, mut lines) = mpsc::unbounded_channel::<String>();
-    let (program, invocation) = invocation(plan, None, Console::Stream(sender), CancellationToken::new(), Instant::now());
+    let (program, invocation) =
+        invocation(plan, None, Console::Stream(sender), CancellationToken::new(), Instant::now());
     let print = async {
         while let Some(line) = lines.recv().await {
             // Where stderr is closed nobody wants the logs.

@@ -102,8 +102,7 @@ impl Create {
 impl One {
     fn set_disabled(self, disabled: bool) -> Ending {
         let (platform, id) = (Platform::open_for_operator(self.file)?, self.id);
-        let known =
-            block_on(async { Ok(platform.authority.set_disabled(Actor::operator(), &id, disabled).await?) })?;
+        let known = block_on(async { Ok(platform.authority.set_disabled(Actor::operator(), &id, disabled).await?) })?;
         if !known {
             return Err(format!("no user {id}; `doer user list` lists them").into());
         }

@@ -76,7 +76,8 @@ impl Runner {
             usage: Usage::default(),
             id: plan.id.clone(),
             cache_hit: true,
-            capture_fetch: plan.capture_fetch,
+            // Nothing ran, so nothing was asked for.
+            requests: plan.capture_fetch.then(Vec::new),
         })
     }
 
@@ -187,7 +188,6 @@ pub fn invocation(
         context: plan.context,
         surface: plan.surface,
         limits: plan.limits,
-        services: None,
         truncate: plan.truncate,
         console: if plan.capture_console { console } else { Console::Discard },
         cancel,

@@ -10,3 +10,6 @@ mod info;
 pub mod listener;
 pub mod router;
 pub mod rpc;
+pub mod secrets;
+pub mod session;
+pub mod webhooks;

@@ -8,6 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use doer_core::{
+    ledger::Ledger,
     scoped::{Grants, ScopedServices},
     service::{Method, Service},
 };
@@ -139,8 +140,8 @@ async fn answer(services: &ScopedServices, caller: &Caller, entry: Entry<'_>) ->
 /// table is no secret.
 fn authorised(caller: &Caller, service: &str, method: &str) -> Result<&'static Method, ApiError> {
     let found = Service::from_name(service).and_then(|service| service.method(method));
-    let method = found
-        .ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("Method {service}.{method} not found")))?;
+    let method =
+        found.ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("Method {service}.{method} not found")))?;
     caller.require(&format!("rpc:{}", method.service))?;
     Ok(method)
 }
@@ -148,7 +149,9 @@ fn authorised(caller: &Caller, service: &str, method: &str) -> Result<&'static M
 /// The services, as far as the caller's tier has them.
 pub fn services(app: &App, caller: &Caller) -> ScopedServices {
     let grants = Grants::of(caller.tier.services().iter().copied());
-    ScopedServices::new(Arc::clone(&app.services), Arc::clone(caller.scope()), grants, Arc::clone(&app.no_ledger))
+    // Calls from outside have no budget to be charged to: their rate is what holds them.
+    let ledger = Arc::new(Ledger::new(0, 0, false));
+    ScopedServices::new(Arc::clone(&app.platform.services), Arc::clone(caller.scope()), grants, ledger)
 }
 
 /// As much as one execution may move.

@@ -56,7 +56,7 @@ pub async fn put(
 /// `DELETE /secrets/{name}`
 pub async fn delete(State(app): State<Arc<App>>, caller: Caller, Name(name): Name) -> Result<StatusCode, ApiError> {
     caller.require("secrets:write")?;
-    if app.platform.secrets.delete(caller.scope(), &name).await? {
+    if app.platform.secrets.delete(&caller.namespace, &name).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(ApiError::new(ErrorCode::NotFound, format!("Secret {name} not found")))
@@ -65,6 +65,6 @@ pub async fn delete(State(app): State<Arc<App>>, caller: Caller, Name(name): Nam
 /// `GET /secrets`: names, and nothing of their values.
 pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Value>, ApiError> {
     caller.require("secrets:read")?;
-    let secrets = app.platform.secrets.list(caller.scope()).await?;
+    let secrets = app.platform.secrets.list(&caller.namespace).await?;
     Ok(Json(json!({ "success": true, "secrets": secrets })))
 }

@@ -41,10 +41,7 @@ struct SignIn {
 
 /// `POST /session`: with address and password in the body; or with `Authorization` or `X-API-Key`; or with the refresh
 /// cookie of an earlier session.
-pub async fn create(
-    State(app): State<Arc<App>>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
     let peer = parts.extensions.get::<Peer>().copied();
@@ -119,10 +116,8 @@ fn answer(app: &App, tokens: SessionTokens) -> Result<Response, ApiError> {
 fn set_cookie(response: &mut Response, app: &App, name: &str, value: &str, path: &str, lifetime: Duration) {
     // A browser keeps a secure cookie from http, where it is not this computer that it speaks to.
     let secure = if app.config.auth.insecure_cookies { "" } else { "; Secure" };
-    let cookie = format!(
-        "{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}; Max-Age={}",
-        lifetime.as_secs()
-    );
+    let cookie =
+        format!("{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}; Max-Age={}", lifetime.as_secs());
     // Tokens of ours are plain text.
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -69,6 +69,7 @@ fn invocation() -> Invocation {
         surface: Surface::Full,
         limits,
         services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

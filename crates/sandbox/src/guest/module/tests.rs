@@ -16,6 +16,7 @@ pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account>
         surface: Surface::Full,
         limits: Limits::of(Tier::Public),
         services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: CancellationToken::new(),
