@@ -4,11 +4,14 @@ use std::{path::PathBuf, sync::Arc};
 
 use doer_core::time::{Clock, SystemClock};
 use doer_sandbox::{CompilerConfig, Sandbox, SandboxConfig};
-use doer_services::keys::{KeyStore, NewKey};
+use doer_services::{
+    auth::{Authority, OpenError, Settings},
+    keys::{KeyStore, NewKey},
+};
 use thiserror::Error;
 
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, developer},
     budget::Budget,
     config::Config,
     data::{DataDir, DataError},
@@ -28,6 +31,9 @@ pub enum StartError {
     /// The store of keys.
     #[error("the store of API keys cannot be used")]
     Keys(#[from] doer_services::Error),
+    /// Users, keys and those who are believed beside us.
+    #[error("credentials cannot be checked")]
+    Authority(#[from] OpenError),
     /// The sandbox.
     #[error("the sandbox cannot be started")]
     Sandbox(#[from] doer_sandbox::Error),
@@ -61,9 +67,10 @@ impl App {
     pub async fn compose(config: Config, dev: bool) -> Result<Arc<Self>, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data = DataDir::open(&config.data.dir)?;
-        let keys = Arc::new(KeyStore::open(&data.keys()?)?);
+        let settings = Settings { built_in: if dev { developer().user } else { None }, ..Settings::default() };
+        let authority = Authority::open(&data.keys()?, &data.installation_key()?, Arc::clone(&clock), settings)?;
         if !dev {
-            first_key(&keys, &data, &*clock)?;
+            first_key(&authority.keys(), &data, &*clock)?;
         }
         let sandbox = match config.execution.enabled {
             true => Some(start_sandbox(&config, &data).await?),
@@ -79,7 +86,7 @@ impl App {
             clock: Arc::clone(&clock),
             lifecycle: lifecycle.clone(),
         });
-        let authenticator = Authenticator { keys, clock, dev };
+        let authenticator = Authenticator { authority, clock, dev };
         let intake = Intake {
             budget: Budget::new(config.server.body_budget_bytes),
             read_timeout: config.server.body_read_timeout,

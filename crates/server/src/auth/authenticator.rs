@@ -6,9 +6,10 @@ use axum::http::HeaderMap;
 use doer_core::{
     auth::{AuthContext, Identity, User},
     id::RequestId,
+    service::{Code, ServiceError},
     time::Clock,
 };
-use doer_services::keys::KeyStore;
+use doer_services::auth::Authority;
 use serde_json::Value;
 
 use super::{
@@ -25,9 +26,9 @@ pub const CLIENT_REQUEST_ID: &str = "clientRequestId";
 
 /// Finds out who is asking.
 pub struct Authenticator {
-    /// The keys of the installation.
-    pub keys: Arc<KeyStore>,
-    /// The time, for keys that expire.
+    /// Knows the users, keys and sessions of the installation, and whom it believes beside itself.
+    pub authority: Arc<Authority>,
+    /// The time, for contexts.
     pub clock: Arc<dyn Clock>,
     /// Development mode: callers without credentials are admins.
     pub dev: bool,
@@ -43,12 +44,17 @@ impl Authenticator {
     /// The context of a request.
     ///
     /// # Errors
-    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify.
-    pub fn context(&self, headers: &HeaderMap, peer: Option<Peer>, id: RequestId) -> Result<AuthContext, ApiError> {
-        let now_ms = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
-        let mut context = AuthContext::anonymous(id, now_ms);
+    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify; [`ErrorCode::Forbidden`] for those of a
+    /// suspended tenant; [`ErrorCode::ServiceUnavailable`] where the keys of their issuer cannot be had.
+    pub async fn context(
+
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+        id: RequestId,
+    ) -> Result<AuthContext, ApiError> {
+        let mut context = AuthContext::anonymous(id, self.clock.now_ms());
         context.auth = match find(headers) {
-            Some(Credentials::Key(key)) => self.verify(key, now_ms)?,
+            Some(Credentials::Key(key)) => self.verify(key).await?,
             // Sessions are not issued yet, so none can verify.
             Some(Credentials::Session(_) | Credentials::Malformed) => return Err(unauthenticated()),
             None if self.dev => developer(),
@@ -66,9 +72,23 @@ impl Authenticator {
         Ok(context)
     }
 
-    fn verify(&self, key: &str, now_ms: u64) -> Result<Identity, ApiError> {
-        let record = self.keys.verify(key, now_ms).map_err(|error| ApiError::internal(&error))?;
-        record.map(doer_services::keys::KeyRecord::into_identity).ok_or_else(unauthenticated)
+    async fn verify(&self, credential: &str) -> Result<Identity, ApiError> {
+        self.authority.verify(credential).await.map_err(refused)?.ok_or_else(unauthenticated)
+    }
+}
+
+fn refused(error: ServiceError) -> ApiError {
+    match error.code {
+        Code::Forbidden => ApiError::new(ErrorCode::Forbidden, error.message),
+        Code::ServiceUnavailable => ApiError::new(ErrorCode::ServiceUnavailable, error.message),
+        Code::InvalidRequest
+        | Code::NotFound
+        | Code::Conflict
+        | Code::Quota
+        | Code::RateLimit
+        | Code::UpstreamError
+        | Code::Timeout
+        | Code::Internal => ApiError::internal(&error),
     }
 }
 
@@ -99,37 +119,39 @@ mod tests {
         tier::{Namespace, Tier},
         time::SystemClock,
     };
-    use doer_services::keys::NewKey;
+    use doer_services::{auth::Settings, keys::NewKey};
 
     use super::*;
 
     fn authenticator(dir: &tempfile::TempDir, dev: bool) -> Authenticator {
-        let keys = Arc::new(KeyStore::open(&dir.path().join("keys.db")).unwrap());
-        Authenticator { keys, clock: Arc::new(SystemClock), dev }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let path = dir.path().join("keys.db");
+        let authority = Authority::open(&path, b"installation", Arc::clone(&clock), Settings::default()).unwrap();
+        Authenticator { authority, clock, dev }
     }
 
-    fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
+    async fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
         let mut headers = HeaderMap::new();
         if !name.is_empty() {
             headers.insert(name, value.parse().unwrap());
         }
-        authenticator.context(&headers, None, RequestId::from_text("req_1"))
+        authenticator.context(&headers, None, RequestId::from_text("req_1")).await
     }
 
-    #[test]
-    fn invalid_credentials_are_never_anonymous() {
+    #[tokio::test]
+    async fn invalid_credentials_are_never_anonymous() {
         let dir = tempfile::tempdir().unwrap();
         for dev in [false, true] {
             let authenticator = authenticator(&dir, dev);
             for (name, value) in [("authorization", "Bearer x"), ("x-api-key", ""), ("cookie", "session=a")] {
-                let code = ask(&authenticator, name, value).unwrap_err().code;
+                let code = ask(&authenticator, name, value).await.unwrap_err().code;
                 assert_eq!(code, ErrorCode::Unauthenticated, "{name}");
             }
         }
     }
 
-    #[test]
-    fn a_key_gives_its_owners_tier_and_namespace() {
+    #[tokio::test]
+    async fn a_key_gives_its_owners_tier_and_namespace() {
         let dir = tempfile::tempdir().unwrap();
         let authenticator = authenticator(&dir, false);
         let key = NewKey {
@@ -141,23 +163,23 @@ mod tests {
             permissions: vec!["execute".to_owned()],
             expires_at: None,
         };
-        let (_, secret) = authenticator.keys.create(key, 0).unwrap();
+        let (_, secret) = authenticator.authority.keys().create(key, 0).unwrap();
         for (name, value) in
             [("authorization", format!("Bearer {}", secret.reveal())), ("x-api-key", secret.reveal().to_owned())]
         {
-            let context = ask(&authenticator, name, &value).unwrap();
+            let context = ask(&authenticator, name, &value).await.unwrap();
             assert_eq!(Tier::of(&context), Tier::Tenant);
             assert_eq!(Namespace::of(&context).as_str(), "tenant:acme");
             assert!(context.holds("execute") && !context.holds("admin"));
         }
     }
 
-    #[test]
-    fn without_credentials_only_development_mode_knows_who_it_is() {
+    #[tokio::test]
+    async fn without_credentials_only_development_mode_knows_who_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let anonymous = ask(&authenticator(&dir, false), "", "").unwrap();
+        let anonymous = ask(&authenticator(&dir, false), "", "").await.unwrap();
         assert_eq!((anonymous.auth.authenticated, Namespace::of(&anonymous).as_str()), (false, "session:req_1"));
-        let developer = ask(&authenticator(&dir, true), "", "").unwrap();
+        let developer = ask(&authenticator(&dir, true), "", "").await.unwrap();
         assert_eq!(Tier::of(&developer), Tier::Internal);
     }
 }

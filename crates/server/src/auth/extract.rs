@@ -20,7 +20,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
         let peer = parts.extensions.get::<Peer>().copied();
-        app.authenticator.context(&parts.headers, peer, id).map(Self::new)
+        app.authenticator.context(&parts.headers, peer, id).await.map(Self::new)
     }
 }
 
