@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
 /// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A failure of an embedded store.
 #[derive(Debug, Error)]
@@ -111,16 +111,8 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let mut connection = lock(&inner.writer);
-            // Immediate: what is read in it still holds when it writes.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        })
-        .await
+        let this = self.clone();
+        blocking(move || this.write_now(work)).await
     }
 
     /// Reads, beside whoever writes.
@@ -131,21 +123,39 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let idle = lock(&inner.readers).pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => reader(&inner.path)?,
-            };
-            let result = work(&connection);
-            let mut readers = lock(&inner.readers);
-            if readers.len() < MAX_IDLE_READERS {
-                readers.push(connection);
-            }
-            result
-        })
-        .await
+        let this = self.clone();
+        blocking(move || this.read_now(work)).await
+    }
+
+    /// Writes on this thread: for callers that may block.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub fn write_now<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut connection = lock(&self.inner.writer);
+        // Immediate: what is read in it still holds when it writes.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// Reads on this thread: for reads by key, which take less time than another thread takes to begin.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub fn read_now<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let idle = lock(&self.inner.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => reader(&self.inner.path)?,
+        };
+        let result = work(&connection);
+        let mut readers = lock(&self.inner.readers);
+        if readers.len() < MAX_IDLE_READERS {
+            readers.push(connection);
+        }
+        result
     }
 }
 
