@@ -4,6 +4,7 @@
 //! stands what several of them need.
 
 pub mod auth;
+pub mod backup;
 pub mod db;
 pub mod egress;
 pub mod email;
