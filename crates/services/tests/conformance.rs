@@ -18,5 +18,8 @@ mod queue;
 mod scenarios;
 #[path = "conformance/schedule.rs"]
 mod schedule;
+#[path = "fixtures/smtp.rs"]
+#[expect(dead_code, reason = "scenarios look at answers only, and not at what the server was given")]
+mod smtp;
 #[path = "conformance/webhooks.rs"]
 mod webhooks;

@@ -56,8 +56,8 @@ pub(super) fn snapshot(from: &Path, to: &Path) -> Result<(), Error> {
 pub(super) fn problem(path: &Path) -> Result<Option<String>, Error> {
     let failed = |source| Error::Database { path: path.to_owned(), source };
     let path = std::path::absolute(path).map_err(Error::io(path))?;
-    let mut uri = url::Url::from_file_path(&path)
-        .map_err(|()| Error::damaged(&path, "has a name that SQLite cannot open"))?;
+    let mut uri =
+        url::Url::from_file_path(&path).map_err(|()| Error::damaged(&path, "has a name that SQLite cannot open"))?;
     // Immutable: neither locks nor a log beside it are looked for.
     uri.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -24,11 +24,11 @@ use std::{
 
 use thiserror::Error;
 
+pub use self::manifest::FORMAT;
 use self::{
     manifest::{Entry, Manifest},
     staging::Staging,
 };
-pub use self::manifest::FORMAT;
 
 /// A backup cannot be made, or is not to be used.
 #[derive(Debug, Error)]

@@ -37,7 +37,7 @@ pub(super) fn data_files(data_dir: &Path) -> Result<Vec<(PathBuf, Kind)>, Error>
     Ok(found)
 }
 
-/// Every file below a directory. Whatever else there is makes it no backup.
+/// Every file below a directory.
 pub(super) fn all_files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     walk(directory, Path::new(""), 0, &mut |path, is_directory| {

@@ -27,9 +27,8 @@ const MAX_TYPE_BYTES: usize = 127;
 /// An address, with or without a name. Its domain becomes ASCII, so that any server takes it.
 pub(super) fn mailbox(field: &str, text: &str) -> Result<Mailbox, ServiceError> {
     no_controls(field, text)?;
-    let refused = || {
-        ServiceError::invalid(format!("{field}: must be an address like ada@example.com or Ada <ada@example.com>"))
-    };
+    let refused =
+        || ServiceError::invalid(format!("{field}: must be an address like ada@example.com or Ada <ada@example.com>"));
     if text.len() > MAX_MAILBOX_BYTES {
         return Err(ServiceError::invalid(format!("{field}: must have at most {MAX_MAILBOX_BYTES} bytes")));
     }

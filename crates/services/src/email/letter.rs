@@ -164,8 +164,7 @@ mod tests {
     fn a_mail_has_ten_mebibytes_at_most() {
         assert_eq!(letter(ada(), &"x".repeat(MAX_MAIL_BYTES), SendOptions::default()).unwrap().bytes(), MAX_MAIL_BYTES);
         assert!(letter(ada(), &"x".repeat(MAX_MAIL_BYTES + 1), SendOptions::default()).is_err());
-        let attachment =
-            Attachment { filename: "a".to_owned(), content: "YQ==".to_owned(), content_type: None };
+        let attachment = Attachment { filename: "a".to_owned(), content: "YQ==".to_owned(), content_type: None };
         let with_file = |body: usize| {
             letter(
                 ada(),
@@ -187,9 +186,6 @@ mod tests {
             body("a", SendOptions { text: Some("b".to_owned()), ..SendOptions::default() }).text.as_deref(),
             Some("b")
         );
-        assert_eq!(
-            body("", SendOptions { html: html(), ..SendOptions::default() }),
-            Body { text: None, html: html() }
-        );
+        assert_eq!(body("", SendOptions { html: html(), ..SendOptions::default() }), Body { text: None, html: html() });
     }
 }

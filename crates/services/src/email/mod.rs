@@ -27,8 +27,8 @@ use doer_core::{
     service::{
         Health, Page, ServiceError,
         email::{
-            Accepted, Email, GetEmailStatus, GetTemplates, ListEmails, Mail, MailStatus, Recipients, Send,
-            SendOptions, SendTemplate, Template,
+            Accepted, Email, GetEmailStatus, GetTemplates, ListEmails, Mail, MailStatus, Recipients, Send, SendOptions,
+            SendTemplate, Template,
         },
     },
     tier::Namespace,
@@ -38,6 +38,7 @@ use lettre::message::Mailbox;
 use thiserror::Error;
 use tokio::sync::Notify;
 
+pub use self::settings::{Sender, Settings, Smtp, Tls};
 use self::{
     courier::Courier,
     letter::Letter,
@@ -46,7 +47,6 @@ use self::{
     senders::Senders,
     templates::Templates,
 };
-pub use self::settings::{Sender, Settings, Smtp, Tls};
 use crate::{Error as StoreError, Holder, tasks::Tasks};
 
 /// Between two looks for what is no longer kept.

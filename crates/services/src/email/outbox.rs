@@ -220,11 +220,8 @@ impl Outbox {
         .await?
             > 0
         {}
-        while batch(
-            "DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at <= ?1 LIMIT ?2)",
-            records,
-        )
-        .await?
+        while batch("DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at <= ?1 LIMIT ?2)", records)
+            .await?
             > 0
         {}
         Ok(())
@@ -295,13 +292,14 @@ fn insert(
             "INSERT INTO mails (id, namespace, head, status, due_at, created_at, body_bytes)
              VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) RETURNING seq",
         )?
-        .query_row(
-            params![id, namespace, head, word(MailStatus::Queued), stored(now), stored(bytes)],
-            |row| row.get(0),
-        )?;
-    transaction
-        .prepare_cached("INSERT INTO bodies (seq, text, html) VALUES (?1, ?2, ?3)")?
-        .execute(params![seq, letter.body.text, letter.body.html])?;
+        .query_row(params![id, namespace, head, word(MailStatus::Queued), stored(now), stored(bytes)], |row| {
+            row.get(0)
+        })?;
+    transaction.prepare_cached("INSERT INTO bodies (seq, text, html) VALUES (?1, ?2, ?3)")?.execute(params![
+        seq,
+        letter.body.text,
+        letter.body.html
+    ])?;
     for file in &letter.files {
         transaction
             .prepare_cached("INSERT INTO files (mail, filename, content_type, content) VALUES (?1, ?2, ?3, ?4)")?
@@ -342,28 +340,23 @@ fn take(transaction: &Transaction<'_>, namespace: &str, terms: Terms) -> Result<
              WHERE seq = (SELECT seq FROM mails WHERE namespace = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT 1)
              RETURNING seq, id, attempts, give_up_at, created_at",
         )?
-        .query_row(
-            params![namespace, stored(terms.now), stored(terms.leased_until), stored(terms.give_up_at)],
-            |row| {
-                Ok(Claim {
-                    seq: row.get(0)?,
-                    id: row.get(1)?,
-                    namespace: namespace.to_owned(),
-                    attempt: row.get(2)?,
-                    give_up_at: row.get::<_, i64>(3)?.unsigned_abs(),
-                    created_at: row.get::<_, i64>(4)?.unsigned_abs(),
-                })
-            },
-        )
+        .query_row(params![namespace, stored(terms.now), stored(terms.leased_until), stored(terms.give_up_at)], |row| {
+            Ok(Claim {
+                seq: row.get(0)?,
+                id: row.get(1)?,
+                namespace: namespace.to_owned(),
+                attempt: row.get(2)?,
+                give_up_at: row.get::<_, i64>(3)?.unsigned_abs(),
+                created_at: row.get::<_, i64>(4)?.unsigned_abs(),
+            })
+        })
         .optional()?;
     Ok(claim)
 }
 
 fn load(connection: &Connection, namespace: &str, seq: i64) -> Result<Option<Letter>, Error> {
     let found = connection
-        .prepare_cached(
-            "SELECT head, text, html FROM mails JOIN bodies USING (seq) WHERE namespace = ?1 AND seq = ?2",
-        )?
+        .prepare_cached("SELECT head, text, html FROM mails JOIN bodies USING (seq) WHERE namespace = ?1 AND seq = ?2")?
         .query_row(params![namespace, seq], |row| {
             Ok((row.get::<_, String>(0)?, Body { text: row.get(1)?, html: row.get(2)? }))
         })
@@ -390,9 +383,8 @@ fn page(connection: &Connection, namespace: &str, options: &ListEmailsOptions) -
     };
     let order = if options.tag.is_some() { "tags.mail" } else { "mails.seq" };
     let filters = params![namespace, options.status.map(word), options.tag];
-    let total: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM {from}"))?
-        .query_row(filters, |row| row.get(0))?;
+    let total: i64 =
+        connection.prepare_cached(&format!("SELECT count(*) FROM {from}"))?.query_row(filters, |row| row.get(0))?;
     let mails = connection
         .prepare_cached(&format!(
             "SELECT id, head, status, attempts, last_error, created_at, done_at, NULL AS text, NULL AS html
@@ -473,4 +465,107 @@ fn damaged(source: serde_json::Error) -> Error {
 /// SQLite's integers are signed.
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use doer_core::service::email::{Recipients, SendOptions};
+
+    use super::*;
+
+    const PLENTY: Allowance = Allowance { mails_per_day: 1_000, bytes: 1 << 30 };
+
+    fn outbox() -> (tempfile::TempDir, Outbox) {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(&dir.path().join("email.db")).unwrap();
+        (dir, outbox)
+    }
+
+    fn namespace(name: &str) -> Namespace {
+        Namespace::parse(&format!("tenant:{name}")).unwrap()
+    }
+
+    async fn accept(outbox: &Outbox, tenant: &str, id: &str, now: u64) {
+        let to = Recipients::One("ada@example.com".to_owned());
+        let from = "noreply@localhost".parse().unwrap();
+        let letter = Letter::new(&from, to, id.to_owned(), "Hi", SendOptions::default()).unwrap();
+        outbox.accept(&namespace(tenant), id.to_owned(), letter, now, PLENTY).await.unwrap();
+    }
+
+    fn terms(now: u64) -> Terms {
+        Terms { now, leased_until: now + 60, give_up_at: now + 1_000 }
+    }
+
+    async fn claimed(outbox: &Outbox, last: &str, count: usize, now: u64) -> Vec<String> {
+        let claims = outbox.claim(last.to_owned(), count, terms(now)).await.unwrap();
+        claims.into_iter().map(|claim| claim.id).collect()
+    }
+
+    #[tokio::test]
+    async fn namespaces_take_turns() {
+        let (_dir, outbox) = outbox();
+        for id in ["a1", "a2", "a3", "a4"] {
+            accept(&outbox, "a", id, 0).await;
+        }
+        accept(&outbox, "b", "b1", 5).await;
+        accept(&outbox, "c", "c1", 5).await;
+        accept(&outbox, "c", "c2", 9).await;
+        assert_eq!(outbox.next_due().await.unwrap(), Some(0));
+        assert_eq!(claimed(&outbox, "", 2, 5).await, ["a1", "b1"]);
+        assert_eq!(claimed(&outbox, "tenant:b", 10, 5).await, ["c1", "a2", "a3", "a4"], "c2 is not due yet");
+        assert_eq!(outbox.next_due().await.unwrap(), Some(9));
+        assert_eq!(claimed(&outbox, "", 10, 64).await, ["c2"], "the others are somebody's");
+        assert_eq!(claimed(&outbox, "", 2, 65).await, ["a1", "b1"], "until their lease has passed");
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_held_and_an_attempt_that_was_repeated_changes_nothing() {
+        let (_dir, outbox) = outbox();
+        accept(&outbox, "a", "a1", 0).await;
+        let first = outbox.claim(String::new(), 1, terms(0)).await.unwrap().remove(0);
+        assert_eq!((first.attempt, first.give_up_at, first.created_at), (1, 1_000, 0));
+        outbox.renew(&first, 100).await.unwrap();
+        assert!(claimed(&outbox, "", 1, 99).await.is_empty());
+        let second = outbox.claim(String::new(), 1, terms(100)).await.unwrap().remove(0);
+        assert_eq!((second.attempt, second.give_up_at), (2, 1_000), "a day from the first attempt");
+
+        outbox.renew(&first, 5_000).await.unwrap();
+        outbox.settle(&first, Outcome::Dead { error: "late".to_owned() }, 101).await.unwrap();
+        let mail = outbox.find(&namespace("a"), "a1".to_owned()).await.unwrap().unwrap();
+        assert_eq!((mail.status, mail.attempts, mail.last_error), (MailStatus::Queued, 2, None));
+        assert_eq!(outbox.next_due().await.unwrap(), Some(160));
+
+        outbox.settle(&second, Outcome::Sent, 110).await.unwrap();
+        outbox.settle(&second, Outcome::Dead { error: "again".to_owned() }, 111).await.unwrap();
+        let mail = outbox.find(&namespace("a"), "a1".to_owned()).await.unwrap().unwrap();
+        assert_eq!((mail.status, mail.sent_at), (MailStatus::Sent, Some(110)));
+        assert_eq!(outbox.next_due().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn no_call_reads_all_mails() {
+        let (_dir, outbox) = outbox();
+        let plans = outbox.0.read(|connection| {
+            let mut plans = Vec::new();
+            for (sql, parameters) in [
+                ("SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL", 0),
+                ("SELECT seq FROM mails WHERE namespace = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT 1", 2),
+                ("SELECT min(namespace) FROM mails WHERE due_at IS NOT NULL AND namespace > ?1", 1),
+                ("SELECT seq FROM mails WHERE body_bytes > 0 AND done_at <= ?1 LIMIT ?2", 2),
+                ("SELECT seq FROM mails WHERE done_at <= ?1 LIMIT ?2", 2),
+                ("SELECT id FROM mails WHERE mails.namespace = ?1 ORDER BY mails.seq DESC LIMIT ?2", 2),
+                ("SELECT id FROM mails WHERE namespace = ?1 AND status = ?2 ORDER BY mails.seq DESC LIMIT ?3", 3),
+            ] {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let nothing = rusqlite::params_from_iter(vec![0; parameters]);
+                let steps: Vec<String> = statement.query_map(nothing, |row| row.get(3))?.collect::<Result<_, _>>()?;
+                plans.push((sql, steps.join("; ")));
+            }
+            Ok(plans)
+        });
+        for (sql, plan) in plans.await.unwrap() {
+            assert!(plan.starts_with("SEARCH"), "{sql}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
 }

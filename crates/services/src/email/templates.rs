@@ -71,18 +71,11 @@ struct Known {
 impl Templates {
     /// The built-in ones, and those of the installation in `directory`.
     pub fn load(directory: Option<&Path>) -> Result<Self, OpenError> {
-        let mut sources: BTreeMap<String, Source> = built_in!(
-            "apikey",
-            "invite",
-            "magic-link",
-            "notification",
-            "password-reset",
-            "verification",
-            "welcome",
-        )
-        .into_iter()
-        .map(|(name, source)| (name.to_owned(), source))
-        .collect();
+        let mut sources: BTreeMap<String, Source> =
+            built_in!("apikey", "invite", "magic-link", "notification", "password-reset", "verification", "welcome",)
+                .into_iter()
+                .map(|(name, source)| (name.to_owned(), source))
+                .collect();
         if let Some(directory) = directory {
             sources.extend(read_directory(directory)?);
         }
@@ -360,7 +353,7 @@ mod tests {
         let fields = json!({"url": "javascript:alert(1)"});
         assert_eq!(
             refusal(templates.render("password-reset", data(fields))),
-            "data: the template password-reset (txt, line 5) cannot use it: \
+            "data: the template password-reset (txt, line 6) cannot use it: \
              a link must be a URL that begins with https:// or http://"
         );
     }
@@ -378,7 +371,10 @@ mod tests {
         let templates = templates.unwrap();
         let welcome = templates.list().into_iter().find(|template| template.name == "welcome").unwrap();
         assert_eq!(welcome.subject, "Hi {{ user.name }}");
-        assert_eq!((welcome.required, welcome.optional), (vec!["items".to_owned(), "user".to_owned()], vec!["team".to_owned()]));
+        assert_eq!(
+            (welcome.required, welcome.optional),
+            (vec!["items".to_owned(), "user".to_owned()], vec!["team".to_owned()])
+        );
         let fields = json!({"user": {"name": "Ada"}, "items": [1, "b"]});
         let rendered = templates.render("welcome", data(fields)).unwrap();
         assert_eq!(rendered, Rendered { subject: "Hi Ada".to_owned(), text: "1 b ".to_owned(), html: None });
@@ -409,7 +405,10 @@ mod tests {
     fn a_bomb_does_not_go_off() {
         let (_dir, templates) = own(&[
             ("loop.subject", "L"),
-            ("loop.txt", "{% for a in items %}{% for b in items %}{% for c in items %}{% endfor %}{% endfor %}{% endfor %}"),
+            (
+                "loop.txt",
+                "{% for a in items %}{% for b in items %}{% for c in items %}{% endfor %}{% endfor %}{% endfor %}",
+            ),
             ("big.subject", "B"),
             ("big.txt", "{% for a in items %}{{ text }}{% endfor %}"),
         ]);
