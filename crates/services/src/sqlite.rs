@@ -57,6 +57,9 @@ pub enum Error {
     /// The work panicked.
     #[error("work on a database panicked")]
     Panicked,
+    /// The transaction that several writes shared failed; the log says how.
+    #[error("a transaction that writes share failed")]
+    Uncommitted,
     /// The caller is refused; the transaction was rolled back.
     #[error("refused")]
     Refused(#[from] ServiceError),
@@ -112,13 +115,23 @@ impl Database {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let inner = self.inner.clone();
+        blocking(move || inner.write(work)).await
+    }
+
+    /// Writes as [`Self::write`] does, and hands the outcome to `then` once it is durable: even where whoever called
+    /// has stopped waiting by then.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`]; the others are handed to `then`.
+    pub(crate) async fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+        then: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Result<(), Error> {
+        let inner = self.inner.clone();
         blocking(move || {
-            let mut connection = lock(&inner.writer);
-            // Immediate: what is read in it still holds when it writes.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
+            then(inner.write(work));
+            Ok(())
         })
         .await
     }
@@ -147,6 +160,27 @@ impl Database {
         })
         .await
     }
+}
+
+impl Inner {
+    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut connection = lock(&self.writer);
+        // Immediate: what is read in it still holds when it writes.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+}
+
+/// A number as SQLite keeps it.
+pub(crate) fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A time span in milliseconds, as SQLite keeps it.
+pub(crate) fn stored_ms(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` where it may block.
