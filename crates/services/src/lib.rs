@@ -19,7 +19,9 @@ pub mod secrets;
 mod sqlite;
 pub mod tasks;
 pub mod tenants;
+pub mod tls;
 pub mod webhooks;
+mod wire;
 
 pub use holder::Holder;
 pub use seal::Sealer;
