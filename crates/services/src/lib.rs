@@ -26,7 +26,9 @@ mod sqlite;
 pub mod targets;
 pub mod tasks;
 pub mod tenants;
+pub mod tls;
 pub mod webhooks;
+mod wire;
 
 pub use backoff::Backoff;
 pub use holder::Holder;

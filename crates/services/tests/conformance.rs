@@ -8,6 +8,8 @@ mod db;
 mod door;
 #[path = "conformance/email.rs"]
 mod email;
+#[path = "conformance/forward.rs"]
+mod forward;
 #[path = "conformance/gateway.rs"]
 mod gateway;
 #[path = "conformance/mcp.rs"]
