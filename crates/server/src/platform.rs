@@ -24,8 +24,8 @@ use doer_services::{
     egress::{HttpEgress, SystemResolver},
     email::{self, EmbeddedEmail},
     forward::Forward,
-    gateway::{self, EmbeddedGateway},
-    mcp::{self, EmbeddedMcp},
+    gateway::{self, HttpGateway},
+    mcp::{self, McpClient},
     queue::EmbeddedQueue,
     schedule::EmbeddedSchedule,
     secrets::SecretStore,
@@ -64,8 +64,8 @@ pub struct Platform {
     queue: Arc<EmbeddedQueue>,
     schedule: Arc<EmbeddedSchedule>,
     email: Arc<EmbeddedEmail>,
-    mcp: Arc<EmbeddedMcp>,
-    targets: Arc<Targets>,
+    mcp: Arc<McpClient>,
+    targets: Targets,
     runner: Arc<LateRunner>,
 }
 
@@ -124,7 +124,7 @@ impl Platform {
         let db = EmbeddedDb::open(&directory.join("db"), settings.db.clone(), clock.clone(), quotas.clone())?;
         let queue = EmbeddedQueue::open(&directory, settings.queue.clone(), clock.clone(), quotas.clone())?;
         let runner = Arc::new(LateRunner::default());
-        let targets = Arc::new(Targets { runner: runner.clone(), queue: queue.clone(), egress: egress.clone() });
+        let targets = Targets { runner: runner.clone(), queue: queue.clone(), egress: egress.clone() };
         let schedule = EmbeddedSchedule::open(&directory, settings.schedule.clone(), clock.clone(), quotas.clone())?;
         let webhooks = Arc::new(EmbeddedWebhooks::open(
             &directory,
@@ -140,14 +140,13 @@ impl Platform {
             settings.webhooks.clone(),
         )?);
         let email = Arc::new(EmbeddedEmail::open(&directory, clock.clone(), quotas.clone(), settings.email.clone())?);
-        let gateway = Arc::new(EmbeddedGateway::new(settings.gateway.clone(), clock.clone())?);
-        let mcp = Arc::new(EmbeddedMcp::new(settings.mcp.clone(), clock.clone())?);
+        let gateway = Arc::new(HttpGateway::new(settings.gateway.clone(), clock.clone())?);
+        let mcp = Arc::new(McpClient::new(settings.mcp.clone(), clock.clone())?);
         let secrets = Arc::new(SecretStore::open(&directory, sealer, clock.clone(), quotas)?);
 
-        let mut backends = Vec::with_capacity(Service::ALL.len());
-        for service in Service::ALL {
-            backends.push(match &settings.kinds[service as usize] {
-                Kind::Off => Box::new(Off(service)) as Box<dyn Backend>,
+        let backend = |service: Service| -> Result<Box<dyn Backend>, PlatformError> {
+            Ok(match &settings.kinds[service as usize] {
+                Kind::Off => Box::new(Off(service)),
                 Kind::Http(settings) => Box::new(Forward::new(service, settings.clone(), clock.clone())?),
                 Kind::Embedded => match service {
                     Service::Db => Box::new(db.clone() as Arc<dyn Db>),
@@ -159,9 +158,10 @@ impl Platform {
                     Service::Mcp => Box::new(mcp.clone() as Arc<dyn Mcp>),
                     Service::Queue => Box::new(queue.clone() as Arc<dyn Queue>),
                 },
-            });
-        }
-        let services = Services { backends, egress, standing, clock };
+            })
+        };
+        let [a, b, c, d, e, f, g, h] = Service::ALL.map(backend);
+        let services = Services { backends: [a?, b?, c?, d?, e?, f?, g?, h?], egress, standing, clock: clock.clone() };
         Ok(Self {
             services: Arc::new(services),
             authority,
@@ -178,6 +178,16 @@ impl Platform {
             targets,
             runner,
         })
+    }
+
+    /// The stores, for the command line. Whoever can start this program is trusted with all of it; a server may run
+    /// on the same data meanwhile.
+    ///
+    /// # Errors
+    /// The configuration, and those of [`Platform::open`].
+    pub fn open_for_operator(config: &Config) -> Result<Self, PlatformError> {
+        let data = DataDir::open(&config.data.dir)?;
+        Self::open(config, &data, true)
     }
 
     /// Sets everything in motion that moves by itself. Code is run by `runner`.

@@ -3,6 +3,7 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use doer_core::time::{Clock, SystemClock};
 use doer_services::backup;
 
 use super::{ConfigFile, Ending};
@@ -29,8 +30,8 @@ impl Backup {
     /// Copies the data directory of the configuration.
     pub fn run(self) -> Ending {
         let config = self.file.load(Vec::new())?;
-        let report = backup::create(&config.data.dir, &self.to)?;
-        writeln!(std::io::stderr().lock(), "{} files, {} bytes", report.files, report.bytes)?;
+        let report = backup::create(&config.data.dir, &self.to, SystemClock.now_ms())?;
+        writeln!(std::io::stderr().lock(), "{} files, {} bytes", report.files.len(), report.bytes)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -40,7 +41,7 @@ impl Restore {
     pub fn run(self) -> Ending {
         let config = self.file.load(Vec::new())?;
         let report = backup::restore(&self.from, &config.data.dir)?;
-        writeln!(std::io::stderr().lock(), "{} files, {} bytes", report.files, report.bytes)?;
+        writeln!(std::io::stderr().lock(), "{} files, {} bytes", report.files.len(), report.bytes)?;
         Ok(ExitCode::SUCCESS)
     }
 }

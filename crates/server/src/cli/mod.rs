@@ -14,7 +14,10 @@ use std::{error::Error, future::Future, io::Write, path::PathBuf, process::ExitC
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Sources};
+use crate::{
+    config::{Config, ConfigError, Sources},
+    platform::Platform,
+};
 use role::Role;
 
 /// The hidden subcommand that compiler processes are started with.
@@ -104,6 +107,11 @@ fn plain_id(text: &str) -> Result<String, String> {
         return Err("an id has 1 to 128 letters, digits or any of - _ . @".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// The services' stores, for an operator's commands.
+fn platform(file: ConfigFile) -> Result<Platform, Box<dyn Error>> {
+    Ok(Platform::open_for_operator(&file.load(Vec::new())?)?)
 }
 
 /// Runs a future on a runtime made for it.

@@ -5,8 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::{Args, Subcommand};
 use doer_services::{auth::audit::Actor, tenants::State};
 
-use super::{ConfigFile, Ending, block_on, plain_id};
-use crate::platform::Platform;
+use super::{ConfigFile, Ending, block_on, plain_id, platform};
 
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
@@ -75,7 +74,7 @@ impl Tenant {
 }
 
 fn list(file: ConfigFile) -> Ending {
-    let platform = Platform::open_for_operator(file)?;
+    let platform = platform(file)?;
     let tenants = block_on(async { Ok(platform.authority.tenants().list().await?) })?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{:<24}  {:<10}  {:<24}  OVERRIDES", "ID", "STATE", "REASON")?;
@@ -93,7 +92,7 @@ fn list(file: ConfigFile) -> Ending {
 
 impl Suspend {
     fn run(self) -> Ending {
-        let (platform, id) = (Platform::open_for_operator(self.tenant.file)?, self.tenant.id);
+        let (platform, id) = (platform(self.tenant.file)?, self.tenant.id);
         let tenants = platform.authority.tenants();
         block_on(async { Ok(tenants.suspend(Actor::operator(), &id, self.reason).await?) })?;
         done(&format!("suspended {id}"))
@@ -102,7 +101,7 @@ impl Suspend {
 
 impl One {
     fn resume(self) -> Ending {
-        let (platform, id) = (Platform::open_for_operator(self.file)?, self.id);
+        let (platform, id) = (platform(self.file)?, self.id);
         block_on(async { Ok(platform.authority.tenants().resume(Actor::operator(), &id).await?) })?;
         done(&format!("resumed {id}"))
     }
@@ -110,7 +109,7 @@ impl One {
 
 impl Set {
     fn run(self) -> Ending {
-        let (platform, id) = (Platform::open_for_operator(self.file)?, self.id);
+        let (platform, id) = (platform(self.file)?, self.id);
         block_on(async {
             let tenants = platform.authority.tenants();
             let mut overrides = tenants.overrides(&id).map(|overrides| (*overrides).clone()).unwrap_or_default();
@@ -125,7 +124,7 @@ impl Set {
 
 impl Delete {
     fn run(self) -> Ending {
-        let (platform, id) = (Platform::open_for_operator(self.tenant.file)?, self.tenant.id);
+        let (platform, id) = (platform(self.tenant.file)?, self.tenant.id);
         if !self.yes {
             return Err(format!("this deletes all that tenant {id} has, for ever; say so with --yes").into());
         }

@@ -15,8 +15,8 @@ use doer_core::{
 };
 use doer_services::auth::audit::Actor;
 
-use super::{ConfigFile, Ending, Role, block_on, plain_id};
-use crate::{auth::developer, platform::Platform};
+use super::{ConfigFile, Ending, Role, block_on, plain_id, platform};
+use crate::auth::developer;
 
 #[derive(Debug, Subcommand)]
 pub enum User {
@@ -83,7 +83,7 @@ impl Create {
             }
             false => None,
         };
-        let platform = Platform::open_for_operator(self.file)?;
+        let platform = platform(self.file)?;
         let scope = operator(self.tenant.as_deref())?;
         let options = UserOptions {
             name: self.name,
@@ -93,7 +93,7 @@ impl Create {
             ..UserOptions::default()
         };
         let params = CreateUser { email: self.email, options: Some(options) };
-        let user = block_on(async { Ok(platform.embedded_auth().create_user(&scope, params).await?) })?;
+        let user = block_on(async { Ok(platform.auth.create_user(&scope, params).await?) })?;
         writeln!(std::io::stdout().lock(), "{}", user.id)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -101,7 +101,7 @@ impl Create {
 
 impl One {
     fn set_disabled(self, disabled: bool) -> Ending {
-        let (platform, id) = (Platform::open_for_operator(self.file)?, self.id);
+        let (platform, id) = (platform(self.file)?, self.id);
         let known = block_on(async { Ok(platform.authority.set_disabled(Actor::operator(), &id, disabled).await?) })?;
         if !known {
             return Err(format!("no user {id}; `doer user list` lists them").into());
@@ -112,7 +112,7 @@ impl One {
 }
 
 fn list(file: ConfigFile) -> Ending {
-    let platform = Platform::open_for_operator(file)?;
+    let platform = platform(file)?;
     let users = block_on(async { Ok(platform.authority.users().await?) })?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{:<36}  {:<8}  {:<8}  {:<28}  NAMESPACE", "ID", "STATE", "ROLE", "EMAIL")?;

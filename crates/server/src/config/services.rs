@@ -1,6 +1,6 @@
 //! `[services.*]` and `[egress]`: how each service is provided, and where requests may go.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use doer_core::{service::Service, tier::Tier};
 use doer_services::{
@@ -65,7 +65,7 @@ pub fn read(reader: &mut Reader<'_>) -> Services {
             open_databases: reader.integer("services.db.open_databases", 1..=100_000),
             query_timeout: reader.positive_duration("services.db.query_timeout"),
             concurrent_queries: reader.integer("services.db.concurrent_queries", 1..=1000),
-            result_bytes: reader.bytes("services.db.result_kib", KIB),
+            result_bytes: usize::try_from(reader.bytes("services.db.result_kib", KIB)).unwrap_or(usize::MAX),
             ..db::Settings::default()
         },
         auth: auth::Settings {
@@ -104,7 +104,7 @@ pub fn read(reader: &mut Reader<'_>) -> Services {
             ..mcp::Settings::default()
         },
         queue: queue::Settings {
-            concurrency: reader.integer("services.queue.concurrency", 1..=10_000),
+            max_running: reader.integer("services.queue.concurrency", 1..=10_000),
             keep_finished: reader.positive_duration("services.queue.keep_finished"),
             ..queue::Settings::default()
         },
@@ -129,7 +129,7 @@ fn kind(reader: &mut Reader<'_>, service: Service) -> Kind {
             match Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
                 Some(url) => Kind::Http(forward::Settings {
                     timeout: reader.positive_duration(&key("timeout")),
-                    signing_key: given(reader.string(&key("signing_key"))),
+                    key: given(reader.string(&key("signing_key"))).map(String::into_bytes),
                     ..forward::Settings::new(url)
                 }),
                 None => {

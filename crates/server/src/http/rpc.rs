@@ -45,13 +45,13 @@ pub struct Success {
 /// One call of a batch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry<'a> {
+struct Entry {
     #[serde(default)]
     id: Value,
     service: String,
     method: String,
-    #[serde(borrow, default)]
-    params: Option<&'a RawValue>,
+    #[serde(default)]
+    params: Option<Box<RawValue>>,
 }
 
 /// The answer to one call of a batch.
@@ -108,7 +108,7 @@ pub async fn batch(
     body: UnreadBody,
 ) -> Result<Json<Vec<Answered>>, ApiError> {
     let JsonBody { bytes, held: _held } = app.intake.read(body, max_bytes(&app, &caller)).await?;
-    let entries: Vec<Entry<'_>> = serde_json::from_slice(&bytes).map_err(ApiError::invalid)?;
+    let entries: Vec<Entry> = serde_json::from_slice(&bytes).map_err(ApiError::invalid)?;
     if entries.len() > MAX_BATCH {
         return Err(ApiError::invalid(format_args!("a batch has at most {MAX_BATCH} calls")));
     }
@@ -120,9 +120,9 @@ pub async fn batch(
     Ok(Json(stream::iter(answers).buffered(AT_ONCE).collect().await))
 }
 
-async fn answer(services: &ScopedServices, caller: &Caller, entry: Entry<'_>) -> Answered {
+async fn answer(services: &ScopedServices, caller: &Caller, entry: Entry) -> Answered {
     let result = match authorised(caller, &entry.service, &entry.method) {
-        Ok(method) => services.dispatch(method, entry.params).await.map_err(ApiError::from),
+        Ok(method) => services.dispatch(method, entry.params.as_deref()).await.map_err(ApiError::from),
         Err(error) => Err(error),
     };
     match result {

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{FromRequest, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -46,7 +46,7 @@ pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Res
     let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
     let peer = parts.extensions.get::<Peer>().copied();
     let headers = parts.headers.clone();
-    let body = axum::extract::FromRequest::from_request(Request::from_parts(parts, body), &()).await?;
+    let body = <UnreadBody as FromRequest<()>>::from_request(Request::from_parts(parts, body), &()).await?;
     match sign_in(&app, body).await? {
         SignIn { email: Some(email), password: Some(password) } => {
             let address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |Peer(address)| address.ip());

@@ -1,6 +1,6 @@
 //! Events of webhooks are handed to the same targets as everything else that runs later.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use doer_core::{
@@ -12,7 +12,10 @@ use doer_services::{targets::Targets, webhooks::Dispatch};
 use serde_json::Value;
 
 /// Hands events to targets.
-pub struct ToTargets(pub Arc<Targets>);
+pub struct ToTargets(pub Targets);
+
+/// A snippet ends sooner, as its tier has it; whoever hands the event on gives up a moment after that.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[async_trait]
 impl Dispatch for ToTargets {
@@ -21,6 +24,6 @@ impl Dispatch for ToTargets {
     }
 
     async fn run(&self, scope: &Scope, target: &Target, event: Value) -> Result<(), RunError> {
-        self.0.run(scope, target, event, None).await.map(|_| ())
+        self.0.run(scope, target, event, TIMEOUT).await.map(|_| ())
     }
 }

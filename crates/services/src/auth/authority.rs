@@ -49,6 +49,17 @@ impl std::fmt::Debug for Authority {
     }
 }
 
+/// A user, for whoever runs the installation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedUser {
+    /// As the contract has it.
+    pub user: User,
+    /// May do nothing.
+    pub disabled: bool,
+    /// Whose it is.
+    pub namespace: String,
+}
+
 /// An authority cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -124,6 +135,14 @@ impl Authority {
         KeyStore::new(self.database.clone(), self.clock.clone(), self.settings.audit_records)
     }
 
+    /// Every user, by address.
+    ///
+    /// # Errors
+    /// Our own failures.
+    pub async fn users(&self) -> Result<Vec<ListedUser>, ServiceError> {
+        Ok(self.database.read(users::all).await?)
+    }
+
     /// Forbids a user everything, or allows it again; says whether there is one. Their keys and sessions hold no
     /// longer, or again.
     ///
@@ -133,7 +152,8 @@ impl Authority {
         let (audit, id) = (self.audit.clone(), user_id.to_owned());
         let action = if disabled { Action::UserDisabled } else { Action::UserEnabled };
         let changed = self.database.write(move |tx| {
-            let found = tx.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", rusqlite::params![id, disabled])? == 1;
+            let found =
+                tx.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", rusqlite::params![id, disabled])? == 1;
             if found {
                 audit.append(tx, &actor, action, &id, None)?;
             }
@@ -173,9 +193,8 @@ pub fn key_identity(found: keys::rows::Found, now_ms: u64) -> Option<Identity> {
 
 /// What a token of ours proves now.
 fn session(connection: &Connection, claims: &super::tokens::Claims, now_ms: u64) -> Result<Option<Identity>, Error> {
-    let session = sessions::find(connection, &claims.sid)?.filter(|session| {
-        !session.revoked && session.user_id == claims.sub && now_ms < session.session.expires_at
-    });
+    let session = sessions::find(connection, &claims.sid)?
+        .filter(|session| !session.revoked && session.user_id == claims.sub && now_ms < session.session.expires_at);
     let Some(session) = session else { return Ok(None) };
     let user = enabled(users::find(connection, By::Id(&claims.sub))?);
     Ok(user.map(|user| Identity {

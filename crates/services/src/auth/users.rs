@@ -3,11 +3,13 @@
 use doer_core::auth::User;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::authority::ListedUser;
 use super::schema::{from_json, stored, to_json};
 use crate::Error;
 
 /// The columns that [`read`] takes, of a table called `u`.
-pub const COLUMNS: &str = "u.id, u.email, u.name, u.role, u.permissions, u.metadata, u.disabled, u.namespace, u.password";
+pub const COLUMNS: &str =
+    "u.id, u.email, u.name, u.role, u.permissions, u.metadata, u.disabled, u.namespace, u.password";
 
 /// A row.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,10 +80,19 @@ pub fn find(connection: &Connection, by: By<'_>) -> Result<Option<StoredUser>, E
         By::Id(id) => ("id", id),
         By::Email(email) => ("email", email),
     };
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users u WHERE u.{column} = ?1"))?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users u WHERE u.{column} = ?1"))?;
     let found = statement.query_row([key], |row| read(row, 0)).optional()?.flatten();
     found.map(Raw::into_user).transpose()
+}
+
+/// Every user, by address.
+pub fn all(connection: &Connection) -> Result<Vec<ListedUser>, Error> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users u ORDER BY u.email"))?;
+    let rows = statement.query_map([], |row| read(row, 0))?.collect::<Result<Vec<_>, _>>()?;
+    let users = rows.into_iter().flatten().map(Raw::into_user);
+    users
+        .map(|user| user.map(|StoredUser { user, disabled, namespace, .. }| ListedUser { user, disabled, namespace }))
+        .collect()
 }
 
 /// A user of a namespace.

@@ -75,8 +75,9 @@ impl KeyStore {
     /// # Errors
     /// [`Error::Statement`].
     pub fn is_empty(&self) -> Result<bool, Error> {
-        self.database
-            .read_now(|connection| Ok(connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?))
+        self.database.read_now(|connection| {
+            Ok(connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?)
+        })
     }
 }
 

@@ -106,9 +106,12 @@ impl Keys {
 /// What a key checks; nothing where it is too weak, not for signatures, or of a kind that is not used here.
 fn signature_of(jwk: &Jwk) -> Option<Signature> {
     let (signature, algorithm) = match &jwk.algorithm {
-        AlgorithmParameters::RSA(key) if key.n.len() * 3 / 4 >= MIN_RSA_BYTES => (Signature::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::RSA(key) if key.n.len() * 3 / 4 >= MIN_RSA_BYTES => {
+            (Signature::RS256, KeyAlgorithm::RS256)
+        }
         AlgorithmParameters::EllipticCurve(key)
-            if key.curve == EllipticCurve::P256 && [&key.x, &key.y].map(|number| number.len()) == [COORDINATE_CHARS; 2] =>
+            if key.curve == EllipticCurve::P256
+                && [&key.x, &key.y].map(|number| number.len()) == [COORDINATE_CHARS; 2] =>
         {
             (Signature::ES256, KeyAlgorithm::ES256)
         }
@@ -214,7 +217,8 @@ impl KeySet {
 
     async fn get<T: for<'de> Deserialize<'de>>(&self, url: &str) -> Result<T, FetchError> {
         // For messages: without what may be secret in it.
-        let told = Url::parse(url).map_or_else(|_| "its URL".to_owned(), |url| url[..url::Position::AfterPath].to_owned());
+        let told =
+            Url::parse(url).map_or_else(|_| "its URL".to_owned(), |url| url[..url::Position::AfterPath].to_owned());
         let failed = |source| FetchError::Request { url: told.clone(), source };
         let mut response = self.client.get(url).send().await.map_err(failed)?;
         if !response.status().is_success() {

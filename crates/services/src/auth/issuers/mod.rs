@@ -90,7 +90,10 @@ impl Issuers {
 
         let Some(keys) = known.keys.holding(header.kid.as_deref(), signature).await else {
             let name = &known.config.name;
-            return Err(ServiceError::new(Code::ServiceUnavailable, format!("The keys of issuer {name} cannot be had")));
+            return Err(ServiceError::new(
+                Code::ServiceUnavailable,
+                format!("The keys of issuer {name} cannot be had"),
+            ));
         };
         let Some(key) = keys.find(header.kid.as_deref(), signature) else { return Ok(None) };
         let validation = Validation { algorithms: vec![signature.algorithm()], ..known.validation.clone() };
