@@ -94,3 +94,6 @@ fn call<'js>(ctx: &Ctx<'js>, method: u32, arguments: &[Value<'js>]) -> Result<Pr
     }
     Ok(promise)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,25 +6,24 @@
   } = native;
   const Pending = Promise;
 
-  // A signal rejects at once, and tells the host that nobody waits any more.
-  const send = (request, signal) => new Pending((resolve, reject) => {
-    const operation = startFetch(requestParts(request), resolve, reject);
-    if (signal === undefined) return;
-    whenAborted(signal, (reason) => {
-      cancelFetch(operation);
-      reject(reason);
-    });
-  });
-  // Not an async function: the standard's `fetch` is no AsyncFunction, and must still reject, not throw.
-  const start = async (given, input, init) => {
-    arity(given, 1, 'fetch');
-    const request = new Request(input, init);
-    const signal = requestSignal(request);
-    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-    return await send(request, signal);
-  };
+  // Not an async function: the standard's `fetch` is no AsyncFunction, and must still reject, not throw. Nor is there
+  // one inside: an error would be thrown there first, and have its stack from there instead of from the caller's `await`.
   native.fetch = { fetch(input, init = undefined) {
-    return start(arguments.length, input, init);
+    const given = arguments.length;
+    return new Pending((resolve, reject) => {
+      arity(given, 1, 'fetch');
+      const request = new Request(input, init);
+      const signal = requestSignal(request);
+      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+      const operation = startFetch(requestParts(request), resolve, reject);
+      // A signal rejects at once, and tells the host that nobody waits any more.
+      if (signal !== undefined) {
+        whenAborted(signal, (reason) => {
+          cancelFetch(operation);
+          reject(reason);
+        });
+      }
+    });
   } }.fetch;
   defineGlobal('fetch', native.fetch);
 })

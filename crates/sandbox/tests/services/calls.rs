@@ -90,7 +90,7 @@ fn a_failure_is_an_error_to_catch_with_the_place_that_waited() {
     block_on(async {
         let world = World::new();
         let code = "const tell = async (order) => {\n  try {\n    await env.db.query(order);\n  } catch (e) {\n    return [e instanceof Error, e.name, e.code, e.message, e.retryAfterMs, Object.keys(e), e.stack.trim()];\n  }\n};\nreturn [await tell('fail conflict'), await tell('later'), await tell('break')]";
-        let stack = "at tell (main.js:3:5)";
+        let stack = "at tell (main.js:3:24)";
         assert_eq!(
             world.value(code).await,
             json!([
@@ -101,7 +101,7 @@ fn a_failure_is_an_error_to_catch_with_the_place_that_waited() {
         );
         let error = world.error("const x = 1;\n\nawait env.db.query('fail not_found')").await;
         assert_eq!((error.name.as_str(), error.message.as_str()), ("ServiceError", "not_found, as told"));
-        assert_eq!((error.line, error.column, error.code), (Some(3), Some(1), None), "{error:?}");
+        assert_eq!((error.line, error.column, error.code), (Some(3), Some(14), None), "{error:?}");
         let missing = world.error("await env.db.get('only')").await;
         assert_eq!((missing.name.as_str(), missing.message.as_str()), ("ServiceError", "id: is required"));
     });

@@ -16,7 +16,7 @@ const ALLOCATE: &str = "(func (export \"doer_alloc\") (param $len i32) (result i
 
 /// A command that makes the call that `start` and `length` name, `times` times, and prints the last answer.
 fn command(request: &str, start: i32, length: i32, times: u32, allocate: &str) -> Program {
-    let data = request.replace('\\', "\\\\").replace('"', "\\\"");
+    let data: String = request.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     let code = format!(
         r#"(module
         (import "doer" "call" (func $call (param i32 i32) (result i64)))
@@ -77,7 +77,7 @@ fn a_command_calls_services() {
             assert_eq!(value(outcome, request), answer, "{request}");
         }
         for request in
-            ["", "[]", "{", r#"{"service": "db"}"#, r#"{"service": "db", "method": "get", "extra": 1}"#, "\u{0}"]
+            ["", "[]", "{", r#"{"service": "db"}"#, r#"{"service": "db", "method": "get", "extra": 1}"#, "\u{1}"]
         {
             let answer = value(world.program(asks(request)).await, request);
             assert_eq!(

@@ -132,8 +132,8 @@ async fn there_is_nothing_else_in_the_world() {
 #[tokio::test]
 async fn what_is_no_command_says_why() {
     let (name, message) =
-        failure(run("(module (import \"env\" \"a\" (func)) (import \"doer\" \"call\" (func)))").await);
-    assert_eq!((name.as_str(), message.as_str()), ("LinkError", "unknown imports: env.a, doer.call"));
+        failure(run("(module (import \"env\" \"a\" (func)) (import \"doer\" \"dial\" (func)))").await);
+    assert_eq!((name.as_str(), message.as_str()), ("LinkError", "unknown imports: env.a, doer.dial"));
     let (name, message) = failure(run("(module (func (export \"main\")))").await);
     assert_eq!(name, "LinkError");
     assert!(message.contains("exports no function _start"), "{message}");
