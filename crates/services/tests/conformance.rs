@@ -10,6 +10,8 @@ mod door;
 mod email;
 #[path = "conformance/gateway.rs"]
 mod gateway;
+#[path = "support/jobs.rs"]
+mod jobs;
 #[path = "conformance/mcp.rs"]
 mod mcp;
 #[path = "conformance/queue.rs"]
