@@ -75,7 +75,7 @@ impl<K: Key> Slots<K> {
         while book.running.values().sum::<usize>() < self.in_all {
             let free = candidates.iter().enumerate().filter(|(_, candidate)| self.has_room(&book, candidate));
             let Some((at, _)) = free.min_by_key(|(_, candidate)| book.turn(&candidate.place)) else { break };
-            let place = candidates.swap_remove(at).place;
+            let place = candidates.remove(at).place;
             book.take(&place);
             slots.push(Slot { book: self.book.clone(), place });
         }

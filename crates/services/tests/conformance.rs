@@ -12,6 +12,8 @@ mod email;
 mod forward;
 #[path = "conformance/gateway.rs"]
 mod gateway;
+#[path = "support/jobs.rs"]
+mod jobs;
 #[path = "conformance/mcp.rs"]
 mod mcp;
 #[path = "conformance/queue.rs"]

@@ -38,8 +38,12 @@ impl EmbeddedQueue {
         }
     }
 
-    /// One round: forgets what was done too long ago, and the oldest of what is too much.
-    pub(super) async fn trim(&self) -> Result<(), Error> {
+    /// Forgets what was done too long ago, and the oldest of what is too much: what [`Self::start`] does every now and
+    /// then.
+    ///
+    /// # Errors
+    /// Our own failures.
+    pub async fn trim(&self) -> Result<(), Error> {
         for namespace in self.store.database().read(namespaces).await? {
             let oldest = self.now().saturating_sub(stored_ms(self.settings.keep_finished));
             self.trim_one(namespace.clone(), move |_| (oldest, CHUNK)).await?;

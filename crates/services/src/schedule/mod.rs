@@ -219,7 +219,7 @@ impl Schedule for EmbeddedSchedule {
         hands.tasks.spawn(async move {
             schedule.perform(job).await;
             // Whoever waits no longer need not be told.
-            drop(tell.send(()));
+            let _ = tell.send(());
         });
         // Where it panicked, its row still says that it goes on: until it is taken for interrupted.
         let _ = told.await;

@@ -36,7 +36,7 @@ const CANDIDATES: &str = "SELECT namespace, seq FROM (
     FROM occurrences o INDEXED BY occurrences_waiting JOIN tasks t ON t.id = o.task
     WHERE o.run IS NULL AND o.due_at <= ?1 AND (t.overlap OR NOT EXISTS
         (SELECT 1 FROM occurrences other WHERE other.task = o.task AND other.run IS NOT NULL)))
-    WHERE place <= ?2";
+    WHERE place <= ?2 ORDER BY place, seq";
 const NEXT_DUE: &str = "SELECT min(due) FROM (
     SELECT min(next_run) AS due FROM tasks INDEXED BY tasks_due WHERE next_run IS NOT NULL
     UNION ALL SELECT min(due_at) FROM occurrences INDEXED BY occurrences_running WHERE run IS NOT NULL
