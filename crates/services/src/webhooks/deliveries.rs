@@ -22,7 +22,8 @@ use crate::Error;
 /// Bytes of a payload.
 const MAX_PAYLOAD_BYTES: usize = 256 << 10;
 
-const COLUMNS: &str = "id, lane, event, status, attempts, last_status, last_error, iif(leased, NULL, due_at), created_at,
+const COLUMNS: &str =
+    "id, lane, event, status, attempts, last_status, last_error, iif(leased, NULL, due_at), created_at,
     iif(status = 'delivered', finished_at, NULL)";
 
 /// What endpoints get, as Standard Webhooks has it.

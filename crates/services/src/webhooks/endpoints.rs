@@ -36,8 +36,7 @@ impl State {
 
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).map_err(Error::Random)?;
-        let endpoint =
-            Endpoint { id: new_id("ep"), url: new.url, events: new.events, created_at: self.clock.now_ms() };
+        let endpoint = Endpoint { id: new_id("ep"), url: new.url, events: new.events, created_at: self.clock.now_ms() };
         let sealed = self.sealer.seal(&key, &purpose(scope.namespace.as_str(), &endpoint.id))?;
         let (row, owner) = (endpoint.clone(), to_json(&scope.owner(), "endpoints.owner")?);
         let (namespace, most) = (scope.namespace.clone(), self.quota(scope).endpoints);

@@ -1,10 +1,6 @@
 //! One attempt to hand an event on to its source's target, on behalf of whoever registered the source.
 
-use doer_core::{
-    run::Target,
-    scope::Owner,
-    service::webhooks::Provider,
-};
+use doer_core::{run::Target, scope::Owner, service::webhooks::Provider};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use serde_json::Value;

@@ -124,8 +124,7 @@ impl State {
         if body.len() > self.settings.max_event_bytes {
             return Err(Refused::TooLarge { max_bytes: self.settings.max_event_bytes });
         }
-        let provider: Provider =
-            from_word(provider.to_owned(), "provider").map_err(|_: Error| Refused::Unverified)?;
+        let provider: Provider = from_word(provider.to_owned(), "provider").map_err(|_: Error| Refused::Unverified)?;
         let now = self.clock.now_ms();
         let source = self.source(provider, endpoint).await?;
         let key = match &source {

@@ -6,11 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use doer_core::{
-    quota::Quota,
-    service::ServiceError,
-    tier::Namespace,
-};
+use doer_core::{quota::Quota, service::ServiceError, tier::Namespace};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Concurrency, stored};

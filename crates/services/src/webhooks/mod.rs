@@ -171,7 +171,9 @@ impl State {
         };
         let host = url.host_str().unwrap_or_default();
         if url.scheme() == "http" && !self.settings.http_hosts.iter().any(|known| known == host) {
-            return Err(ServiceError::forbidden(format!("{field}: must be https; plain http to {host} is not allowed")));
+            return Err(ServiceError::forbidden(format!(
+                "{field}: must be https; plain http to {host} is not allowed"
+            )));
         }
         Ok(())
     }

@@ -56,7 +56,8 @@ pub(super) fn verify(
     let fresh = signed.sent_at_ms.is_none_or(|sent| u128::from(sent.abs_diff(now_ms)) <= tolerance.as_millis());
     let Some(mac) = mac(key, &signed.parts) else { return false };
     // Every signature is looked at, so that the time taken does not tell which one holds.
-    let holds = signed.signatures.iter().fold(false, |any, signature| any | mac.clone().verify_slice(signature).is_ok());
+    let holds =
+        signed.signatures.iter().fold(false, |any, signature| any | mac.clone().verify_slice(signature).is_ok());
     fresh && holds
 }
 
@@ -179,12 +180,9 @@ mod tests {
         let secret = "whsec_plJ3nmyCDGBKInavdOK15jsl";
         let body = r#"{"event_type":"ping","data":{"success":true}}"#;
         let good = "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=";
-        let svix = |signature, now_s| {
-            let list = [
-                ("svix-id", "msg_loFOjxBNrRLzqYUf"),
-                ("svix-timestamp", "1731705121"),
-                ("svix-signature", signature),
-            ];
+        let svix = |signature: &str, now_s| {
+            let list =
+                [("svix-id", "msg_loFOjxBNrRLzqYUf"), ("svix-timestamp", "1731705121"), ("svix-signature", signature)];
             check(Provider::Svix, secret, &list, body, now_s)
         };
         assert!(svix(good, 1_731_705_121));

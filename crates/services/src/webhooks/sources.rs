@@ -50,10 +50,11 @@ impl State {
         let target = row.target.as_ref().map(|target| to_json(target, "sources.target")).transpose()?;
         let (namespace, most) = (scope.namespace.clone(), self.quota(scope).sources);
         let created = self.database.write(move |transaction| {
-            let count: i64 =
-                transaction.query_row("SELECT count(*) FROM sources WHERE namespace = ?1", [namespace.as_str()], |row| {
-                    row.get(0)
-                })?;
+            let count: i64 = transaction.query_row(
+                "SELECT count(*) FROM sources WHERE namespace = ?1",
+                [namespace.as_str()],
+                |row| row.get(0),
+            )?;
             if count.unsigned_abs() >= most {
                 return Err(ServiceError::quota(format!("Webhook sources: at most {most}")).into());
             }
@@ -153,8 +154,9 @@ fn key(provider: Provider, secret: &str) -> Result<Vec<u8>, ServiceError> {
     if secret.is_empty() || secret.len() > MAX_SECRET_BYTES {
         return Err(ServiceError::invalid(format!("source.secret: must have 1 to {MAX_SECRET_BYTES} bytes")));
     }
-    signature::key(provider, secret)
-        .ok_or_else(|| ServiceError::invalid("source.secret: must be base64, after whsec_ or without, for this provider"))
+    signature::key(provider, secret).ok_or_else(|| {
+        ServiceError::invalid("source.secret: must be base64, after whsec_ or without, for this provider")
+    })
 }
 
 #[cfg(test)]

@@ -113,7 +113,8 @@ impl Api {
         let url = self.url(repository, ["git", "ref", "heads"].into_iter().chain(branch.split('/')));
         let answer = self.call(Method::GET, url, None).await?;
         if answer.status == 404 {
-            let message = format!("GitHub has no branch {branch} in {repository}, or does not show it to this installation");
+            let message =
+                format!("GitHub has no branch {branch} in {repository}, or does not show it to this installation");
             return Err(ServiceError::not_found(message));
         }
         let body = self.expect(answer, 200)?;
@@ -252,5 +253,8 @@ fn content(body: &Value) -> Option<Vec<u8>> {
 }
 
 fn strange() -> ServiceError {
-    ServiceError::new(Code::UpstreamError, "GitHub's answer is not what its interface describes, or the file is too large")
+    ServiceError::new(
+        Code::UpstreamError,
+        "GitHub's answer is not what its interface describes, or the file is too large",
+    )
 }

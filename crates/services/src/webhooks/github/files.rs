@@ -51,9 +51,9 @@ impl State {
         proposed: Option<String>,
     ) -> Result<(), Error> {
         let (namespace, place, now) = (namespace.clone(), place.clone(), self.clock.now_ms());
-        let noted = self.database.write(move |transaction| {
-            note(transaction, &namespace, &place, sha.as_deref(), proposed.as_deref(), now)
-        });
+        let noted = self
+            .database
+            .write(move |transaction| note(transaction, &namespace, &place, sha.as_deref(), proposed.as_deref(), now));
         self.watched(noted.await)
     }
 }

@@ -132,9 +132,9 @@ fn is_branch(text: &str) -> bool {
         && text.bytes().all(plain)
         && !text.starts_with('-')
         && !text.contains("..")
-        && text.split('/').all(|part| {
-            !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.ends_with(".lock")
-        })
+        && text
+            .split('/')
+            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.ends_with(".lock"))
 }
 
 #[cfg(test)]
