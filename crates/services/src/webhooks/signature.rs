@@ -180,7 +180,7 @@ mod tests {
         let secret = "whsec_plJ3nmyCDGBKInavdOK15jsl";
         let body = r#"{"event_type":"ping","data":{"success":true}}"#;
         let good = "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=";
-        let svix = |signature, now_s| {
+        let svix = |signature: &str, now_s| {
             let list =
                 [("svix-id", "msg_loFOjxBNrRLzqYUf"), ("svix-timestamp", "1731705121"), ("svix-signature", signature)];
             check(Provider::Svix, secret, &list, body, now_s)

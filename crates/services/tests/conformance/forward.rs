@@ -14,7 +14,7 @@ use crate::{
     mcp, scenarios,
 };
 
-#[path = "../fixtures/receiver.rs"]
+#[path = "../fixtures/forwarded.rs"]
 mod receiver;
 
 const KEY: &[u8] = b"shared by both sides";
