@@ -2,6 +2,7 @@
 //! is; beyond that the doors are compared with each other, answer by answer.
 
 mod doors;
+mod fixtures;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ every_door_answers_alike! {
 }
 
 async fn every_door_answers_alike(service: Service) {
-    let surroundings = Surroundings::start().await;
+    let surroundings = Surroundings::start(service).await;
     let client = &surroundings.server.client;
     let doors: [(&str, &dyn Door); 6] = [
         ("rpc", &Rpc(client)),

@@ -21,6 +21,8 @@ pub struct Setup {
     /// Environment beside addresses and data directory.
     pub environment: Vec<(String, String)>,
     pub data: DataDir,
+    /// Where it will listen.
+    pub port: u16,
 }
 
 impl Setup {
@@ -31,7 +33,7 @@ impl Setup {
 
     /// As in production: no one is let in without credentials.
     pub fn production() -> Self {
-        Self { arguments: Vec::new(), config: String::new(), environment: Vec::new(), data: DataDir::warm() }
+        Self { arguments: Vec::new(), config: String::new(), environment: Vec::new(), data: DataDir::warm(), port: free_port() }
     }
 
     /// With these lines of TOML as its configuration file.
@@ -66,7 +68,7 @@ impl Server {
 
     /// Starts one of its own, and waits until it is ready for work.
     pub async fn start(setup: Setup) -> Self {
-        let (port, admin_port) = (free_port(), free_port());
+        let (port, admin_port) = (setup.port, free_port());
         let log = setup.data.path().join("test.log");
         let config = setup.data.path().join("test.toml");
         fs::write(&config, &setup.config).unwrap();
