@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "scenarios/mod.rs"]
+mod scenarios;
 mod support;
 
 mod auth;
@@ -18,6 +20,9 @@ mod execute;
 mod http;
 mod limits;
 mod load;
+mod rpc;
+mod services;
 mod shutdown;
 mod streaming;
 mod telemetry;
+mod walls;

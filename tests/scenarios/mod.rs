@@ -13,7 +13,7 @@
 //! | `{"$saved": "name"}` | what an earlier step has saved; in parameters too |
 //!
 //! `{"$fixture": "name"}` in parameters is an address that the surroundings provide; `"{name}"` inside a string stands
-//! for what was saved or provided under that name.
+//! for what was saved or provided under that name; `"{tenant}"` for the id of the scenario's own tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,9 +75,11 @@ pub type Transcript = Vec<(String, Answer)>;
 pub async fn run(service: Service, door: &dyn Door, fixtures: &BTreeMap<String, String>, run: &str) -> Transcript {
     let mut transcript = Transcript::new();
     for (number, scenario) in scenarios(service).into_iter().enumerate() {
-        let namespace = format!("tenant:{run}-{service}-{number}");
+        let tenant = format!("{run}-{service}-{number}");
+        let namespace = format!("tenant:{tenant}");
         let mut known: BTreeMap<String, Value> =
             fixtures.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
+        known.insert("tenant".to_owned(), Value::from(tenant));
         for step in scenario.steps {
             let place = format!("{service}: {}: {}", scenario.name, step.call);
             let method = service.method(&step.call).unwrap_or_else(|| panic!("{place}: no such method"));

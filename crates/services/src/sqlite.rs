@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
 /// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A failure of an embedded store.
 #[derive(Debug, Error)]
@@ -36,6 +36,15 @@ pub enum Error {
         /// The newest version known here.
         known: usize,
     },
+    /// A file or directory could not be made or removed.
+    #[error("cannot make or remove {path}")]
+    File {
+        /// Where.
+        path: String,
+        /// The operating system's account.
+        #[source]
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("the database failed")]
     Statement(#[from] rusqlite::Error),
@@ -57,6 +66,9 @@ pub enum Error {
     /// The work panicked.
     #[error("work on a database panicked")]
     Panicked,
+    /// The transaction that several writes shared failed; the log says how.
+    #[error("a transaction that writes share failed")]
+    Uncommitted,
     /// The caller is refused; the transaction was rolled back.
     #[error("refused")]
     Refused(#[from] ServiceError),
@@ -111,14 +123,24 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let inner = self.inner.clone();
+        let this = self.clone();
+        blocking(move || this.write_now(work)).await
+    }
+
+    /// Writes as [`Self::write`] does, and hands the outcome to `then` once it is durable: even where whoever called
+    /// has stopped waiting by then.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`]; the others are handed to `then`.
+    pub(crate) async fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+        then: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Result<(), Error> {
+        let this = self.clone();
         blocking(move || {
-            let mut connection = lock(&inner.writer);
-            // Immediate: what is read in it still holds when it writes.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
+            then(this.write_now(work));
+            Ok(())
         })
         .await
     }
@@ -131,22 +153,50 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let idle = lock(&inner.readers).pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => reader(&inner.path)?,
-            };
-            let result = work(&connection);
-            let mut readers = lock(&inner.readers);
-            if readers.len() < MAX_IDLE_READERS {
-                readers.push(connection);
-            }
-            result
-        })
-        .await
+        let this = self.clone();
+        blocking(move || this.read_now(work)).await
     }
+
+    /// Writes on this thread: for callers that may block.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub fn write_now<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut connection = lock(&self.inner.writer);
+        // Immediate: what is read in it still holds when it writes.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// Reads on this thread: for reads by key, which take less time than another thread takes to begin.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub fn read_now<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let idle = lock(&self.inner.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => reader(&self.inner.path)?,
+        };
+        let result = work(&connection);
+        let mut readers = lock(&self.inner.readers);
+        if readers.len() < MAX_IDLE_READERS {
+            readers.push(connection);
+        }
+        result
+    }
+}
+
+/// A number as SQLite keeps it.
+pub(crate) fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A time span in milliseconds, as SQLite keeps it.
+pub(crate) fn stored_ms(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` where it may block.

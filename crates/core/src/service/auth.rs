@@ -134,7 +134,7 @@ pub struct SessionTokens {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ApiKeyOptions {
-    /// A user of the caller's namespace; the caller where absent.
+    /// A user of the namespace; the caller where absent, which is possible in the caller's own namespace only.
     pub user_id: Option<String>,
     /// Milliseconds since the Unix epoch; for ever where absent.
     pub expires_at: Option<u64>,
@@ -184,6 +184,8 @@ pub struct UserOptions {
     pub metadata: BTreeMap<String, Value>,
     /// For signing in by `POST /session`; at least 12 characters. Without one only tokens and keys open anything.
     pub password: Option<String>,
+    /// Made, and may do nothing until an operator allows it.
+    pub disabled: bool,
 }
 
 /// Which part of a list.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use doer_core::{
     auth::{AuthContext, Identity, User},
     id::RequestId,
     time::Clock,
 };
-use doer_services::keys::KeyStore;
+use doer_services::auth::Authority;
 use serde_json::Value;
 
 use super::{
     credentials::{Credentials, find},
-    text,
+    origin, text,
 };
 use crate::http::{
     envelope::{Peer, client_id},
@@ -22,12 +22,14 @@ use crate::http::{
 
 /// The caller's own id of its request, among the metadata.
 pub const CLIENT_REQUEST_ID: &str = "clientRequestId";
+/// Where the request belongs in the caller's trace, among the metadata; forwarded calls carry it on.
+const TRACEPARENT: &str = "traceparent";
 
 /// Finds out who is asking.
 pub struct Authenticator {
-    /// The keys of the installation.
-    pub keys: Arc<KeyStore>,
-    /// The time, for keys that expire.
+    /// Who knows users, keys and sessions.
+    pub authority: Arc<Authority>,
+    /// The time of requests.
     pub clock: Arc<dyn Clock>,
     /// Development mode: callers without credentials are admins.
     pub dev: bool,
@@ -43,14 +45,23 @@ impl Authenticator {
     /// The context of a request.
     ///
     /// # Errors
-    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify.
-    pub fn context(&self, headers: &HeaderMap, peer: Option<Peer>, id: RequestId) -> Result<AuthContext, ApiError> {
-        let now_ms = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
-        let mut context = AuthContext::anonymous(id, now_ms);
+    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify; [`ErrorCode::Forbidden`] where a cookie came
+    /// with a request from another origin, or the caller's tenant is suspended.
+    pub async fn context(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+        id: RequestId,
+    ) -> Result<AuthContext, ApiError> {
+        let mut context = AuthContext::anonymous(id, self.clock.now_ms());
         context.auth = match find(headers) {
-            Some(Credentials::Key(key)) => self.verify(key, now_ms)?,
-            // Sessions are not issued yet, so none can verify.
-            Some(Credentials::Session(_) | Credentials::Malformed) => return Err(unauthenticated()),
+            Some(Credentials::Key(key)) => self.verify(key).await?,
+            Some(Credentials::Session(token)) => {
+                origin::check(method, headers)?;
+                self.verify(token).await?
+            }
+            Some(Credentials::Malformed) => return Err(unauthenticated()),
             None if self.dev => developer(),
             None => Identity::default(),
         };
@@ -60,16 +71,28 @@ impl Authenticator {
         if let Some(Ok(client_id)) = client_id(headers).map(|id| id.to_str()) {
             context.metadata.insert(CLIENT_REQUEST_ID.to_owned(), Value::from(client_id));
         }
+        if let Some(trace) = text(headers, TRACEPARENT).filter(|trace| is_traceparent(trace)) {
+            context.metadata.insert(TRACEPARENT.to_owned(), Value::from(trace));
+        }
         if let Some(Peer(address)) = peer {
-            context.metadata.insert("ip".to_owned(), Value::from(address.ip().to_string()));
+            context.metadata.insert("ip".to_owned(), Value::from(address.ip().to_canonical().to_string()));
         }
         Ok(context)
     }
 
-    fn verify(&self, key: &str, now_ms: u64) -> Result<Identity, ApiError> {
-        let record = self.keys.verify(key, now_ms).map_err(|error| ApiError::internal(&error))?;
-        record.map(doer_services::keys::KeyRecord::into_identity).ok_or_else(unauthenticated)
+    async fn verify(&self, token: &str) -> Result<Identity, ApiError> {
+        self.authority.verify(token).await?.ok_or_else(unauthenticated)
     }
+}
+
+/// As W3C Trace Context has it: version, trace, span and flags in hexadecimal.
+fn is_traceparent(text: &str) -> bool {
+    let lengths = [2, 32, 16, 2];
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == lengths.len()
+        && parts.iter().zip(lengths).all(|(part, length)| {
+            part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
 }
 
 /// The built-in admin of development mode and of the command line.
@@ -89,7 +112,8 @@ pub fn developer() -> Identity {
     }
 }
 
-fn unauthenticated() -> ApiError {
+/// Credentials prove nothing.
+pub fn unauthenticated() -> ApiError {
     ApiError::new(ErrorCode::Unauthenticated, "Invalid credentials")
 }
 
@@ -99,37 +123,38 @@ mod tests {
         tier::{Namespace, Tier},
         time::SystemClock,
     };
-    use doer_services::keys::NewKey;
+    use doer_services::{auth::Settings, keys::NewKey};
 
     use super::*;
 
     fn authenticator(dir: &tempfile::TempDir, dev: bool) -> Authenticator {
-        let keys = Arc::new(KeyStore::open(&dir.path().join("keys.db")).unwrap());
-        Authenticator { keys, clock: Arc::new(SystemClock), dev }
+        let clock = Arc::new(SystemClock);
+        let authority = Authority::open(&dir.path().join("auth.db"), b"key", clock.clone(), Settings::default());
+        Authenticator { authority: authority.unwrap(), clock, dev }
     }
 
-    fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
+    async fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
         let mut headers = HeaderMap::new();
         if !name.is_empty() {
             headers.insert(name, value.parse().unwrap());
         }
-        authenticator.context(&headers, None, RequestId::from_text("req_1"))
+        authenticator.context(&Method::GET, &headers, None, RequestId::from_text("req_1")).await
     }
 
-    #[test]
-    fn invalid_credentials_are_never_anonymous() {
+    #[tokio::test]
+    async fn invalid_credentials_are_never_anonymous() {
         let dir = tempfile::tempdir().unwrap();
         for dev in [false, true] {
             let authenticator = authenticator(&dir, dev);
             for (name, value) in [("authorization", "Bearer x"), ("x-api-key", ""), ("cookie", "session=a")] {
-                let code = ask(&authenticator, name, value).unwrap_err().code;
+                let code = ask(&authenticator, name, value).await.unwrap_err().code;
                 assert_eq!(code, ErrorCode::Unauthenticated, "{name}");
             }
         }
     }
 
-    #[test]
-    fn a_key_gives_its_owners_tier_and_namespace() {
+    #[tokio::test]
+    async fn a_key_gives_its_owners_tier_and_namespace() {
         let dir = tempfile::tempdir().unwrap();
         let authenticator = authenticator(&dir, false);
         let key = NewKey {
@@ -141,23 +166,31 @@ mod tests {
             permissions: vec!["execute".to_owned()],
             expires_at: None,
         };
-        let (_, secret) = authenticator.keys.create(key, 0).unwrap();
+        let (_, secret) = authenticator.authority.keys().create(key, 0).unwrap();
         for (name, value) in
             [("authorization", format!("Bearer {}", secret.reveal())), ("x-api-key", secret.reveal().to_owned())]
         {
-            let context = ask(&authenticator, name, &value).unwrap();
+            let context = ask(&authenticator, name, &value).await.unwrap();
             assert_eq!(Tier::of(&context), Tier::Tenant);
             assert_eq!(Namespace::of(&context).as_str(), "tenant:acme");
             assert!(context.holds("execute") && !context.holds("admin"));
         }
     }
 
-    #[test]
-    fn without_credentials_only_development_mode_knows_who_it_is() {
+    #[tokio::test]
+    async fn without_credentials_only_development_mode_knows_who_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let anonymous = ask(&authenticator(&dir, false), "", "").unwrap();
+        let anonymous = ask(&authenticator(&dir, false), "", "").await.unwrap();
         assert_eq!((anonymous.auth.authenticated, Namespace::of(&anonymous).as_str()), (false, "session:req_1"));
-        let developer = ask(&authenticator(&dir, true), "", "").unwrap();
+        let developer = ask(&authenticator(&dir, true), "", "").await.unwrap();
         assert_eq!(Tier::of(&developer), Tier::Internal);
+    }
+
+    #[test]
+    fn a_trace_is_taken_only_in_its_form() {
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for other in ["", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "00-1-2-3", "a\r\nb"] {
+            assert!(!is_traceparent(other), "{other}");
+        }
     }
 }

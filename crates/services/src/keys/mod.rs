@@ -1,7 +1,8 @@
 //! API keys: made once, shown once, kept as a hash.
 
 mod record;
-mod secret;
+pub(crate) mod rows;
+pub(crate) mod secret;
 mod store;
 
 pub use record::{KeyRecord, NewKey};

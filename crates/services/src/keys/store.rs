@@ -1,112 +1,51 @@
-//! Keys in SQLite. The command line and a running server share the file: what one writes, the other sees
-//! with its next statement.
+//! Keys for the command line, which has the data directory, and for whoever starts an installation.
 
-use std::{
-    path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+use std::{path::Path, sync::Arc};
+
+use doer_core::time::{Clock, SystemClock};
+
+use super::{KeyRecord, NewKey, Secret, rows};
+use crate::{
+    Database, Error,
+    auth::{
+        Settings,
+        audit::{Action, Actor, Audit},
+        schema::MIGRATIONS,
+    },
 };
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use subtle::ConstantTimeEq;
-
-use super::{KeyRecord, NewKey, Secret, secret};
-use crate::{Error, sqlite};
-
-const MIGRATIONS: &[&str] = &["CREATE TABLE keys (
-    id          TEXT PRIMARY KEY NOT NULL,
-    hash        BLOB NOT NULL,
-    name        TEXT NOT NULL,
-    user_id     TEXT NOT NULL,
-    email       TEXT NOT NULL,
-    role        TEXT NOT NULL,
-    tenant      TEXT,
-    permissions TEXT NOT NULL,
-    created_at  INTEGER NOT NULL,
-    expires_at  INTEGER,
-    revoked_at  INTEGER
-) STRICT, WITHOUT ROWID"];
-
-const BY_ID: &str =
-    "SELECT id, name, user_id, email, role, tenant, permissions, created_at, expires_at, revoked_at, hash
-                     FROM keys WHERE id = ?1";
-const BY_AGE: &str =
-    "SELECT id, name, user_id, email, role, tenant, permissions, created_at, expires_at, revoked_at, hash
-                      FROM keys ORDER BY created_at, id";
-
-/// The keys of an installation.
+/// The keys of an installation. What it does may wait for the disk.
 #[derive(Debug)]
 pub struct KeyStore {
-    connection: Mutex<Connection>,
+    database: Database,
+    audit: Audit,
 }
 
 impl KeyStore {
-    /// Opens the file, and makes it where there is none.
+    /// Opens the database of the `auth` service, and makes it where there is none.
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::Newer`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self { connection: Mutex::new(sqlite::open(path, MIGRATIONS)?) })
+        let database = Database::open(path, MIGRATIONS)?;
+        Ok(Self::new(database, Arc::new(SystemClock), Settings::default().audit_records))
     }
 
-    /// Makes a key. Its secret is never to be had again.
+    pub(crate) fn new(database: Database, clock: Arc<dyn Clock>, audit_records: u64) -> Self {
+        Self { audit: Audit::new(database.clone(), clock, audit_records), database }
+    }
+
+    /// Makes a key, in the namespace of its owner. Its secret is never to be had again.
     ///
     /// # Errors
     /// [`Error::Random`], [`Error::Statement`].
     pub fn create(&self, key: NewKey, now_ms: u64) -> Result<(KeyRecord, Secret), Error> {
-        let secret = Secret::generate()?;
-        let id = secret::id_of(secret.reveal()).unwrap_or_default().to_owned();
-        let permissions = serde_json::to_string(&key.permissions)
-            .map_err(|source| Error::Damaged { column: "keys.permissions", source })?;
-        self.connection().execute(
-            "INSERT INTO keys (id, hash, name, user_id, email, role, tenant, permissions, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                id,
-                secret::hash(secret.reveal()),
-                key.name,
-                key.user_id,
-                key.email,
-                key.role,
-                key.tenant,
-                permissions,
-                stored(now_ms),
-                key.expires_at.map(stored),
-            ],
-        )?;
-        let record = KeyRecord {
-            id,
-            name: key.name,
-            user_id: key.user_id,
-            email: key.email,
-            role: key.role,
-            tenant: key.tenant,
-            permissions: key.permissions,
-            created_at: now_ms,
-            expires_at: key.expires_at,
-            revoked_at: None,
-        };
-        Ok((record, secret))
-    }
-
-    /// The key that `text` is, if it is one that holds at `now_ms`. Takes some microseconds: one read by
-    /// primary key, with a statement that stays prepared.
-    ///
-    /// # Errors
-    /// [`Error::Statement`], [`Error::Damaged`].
-    pub fn verify(&self, text: &str, now_ms: u64) -> Result<Option<KeyRecord>, Error> {
-        let Some(id) = secret::id_of(text) else { return Ok(None) };
-        let found = {
-            let connection = self.connection();
-            let mut statement = connection.prepare_cached(BY_ID)?;
-            statement.query_row([id], read).optional()?
-        };
-        let Some(row) = found else { return Ok(None) };
-        // In constant time: how far a guess agrees must not be seen from how long the answer takes.
-        let same: bool = secret::hash(text).as_slice().ct_eq(&row.hash).into();
-        if !same {
-            return Ok(None);
-        }
-        Ok(Some(row.into_record()?).filter(|record| record.holds_at(now_ms)))
+        let namespace = key.namespace();
+        self.database.write_now(|tx| {
+            let made = rows::insert(tx, key, namespace.as_str(), now_ms)?;
+            self.audit.append(tx, &Actor::operator(), Action::KeyCreated, &made.0.id, Some(&made.0.user_id))?;
+            Ok(made)
+        })
     }
 
     /// Every key, the oldest first.
@@ -114,10 +53,7 @@ impl KeyStore {
     /// # Errors
     /// [`Error::Statement`], [`Error::Damaged`].
     pub fn list(&self) -> Result<Vec<KeyRecord>, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(BY_AGE)?;
-        let rows = statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()?;
-        rows.into_iter().map(Stored::into_record).collect()
+        self.database.read_now(rows::all)
     }
 
     /// Ends a key for ever; says whether there was one that still held.
@@ -125,11 +61,13 @@ impl KeyStore {
     /// # Errors
     /// [`Error::Statement`].
     pub fn revoke(&self, id: &str, now_ms: u64) -> Result<bool, Error> {
-        let changed = self.connection().execute(
-            "UPDATE keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
-            params![id, stored(now_ms)],
-        )?;
-        Ok(changed == 1)
+        self.database.write_now(|tx| {
+            let revoked = rows::revoke(tx, id, None, now_ms)?;
+            if revoked {
+                self.audit.append(tx, &Actor::operator(), Action::KeyRevoked, id, None)?;
+            }
+            Ok(revoked)
+        })
     }
 
     /// Was no key ever made?
@@ -137,52 +75,10 @@ impl KeyStore {
     /// # Errors
     /// [`Error::Statement`].
     pub fn is_empty(&self) -> Result<bool, Error> {
-        Ok(self.connection().query_row("SELECT NOT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?)
+        self.database.read_now(|connection| {
+            Ok(connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?)
+        })
     }
-
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A panic elsewhere leaves no half-made statement behind: SQLite rolls back.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A row before its JSON is read.
-struct Stored {
-    record: KeyRecord,
-    permissions: String,
-    hash: Vec<u8>,
-}
-
-impl Stored {
-    fn into_record(self) -> Result<KeyRecord, Error> {
-        let permissions = serde_json::from_str(&self.permissions)
-            .map_err(|source| Error::Damaged { column: "keys.permissions", source })?;
-        Ok(KeyRecord { permissions, ..self.record })
-    }
-}
-
-fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
-    Ok(Stored {
-        record: KeyRecord {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            user_id: row.get(2)?,
-            email: row.get(3)?,
-            role: row.get(4)?,
-            tenant: row.get(5)?,
-            permissions: Vec::new(),
-            created_at: row.get::<_, i64>(7)?.unsigned_abs(),
-            expires_at: row.get::<_, Option<i64>>(8)?.map(i64::unsigned_abs),
-            revoked_at: row.get::<_, Option<i64>>(9)?.map(i64::unsigned_abs),
-        },
-        permissions: row.get(6)?,
-        hash: row.get(10)?,
-    })
-}
-
-/// SQLite's integers are signed.
-fn stored(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -202,43 +98,21 @@ mod tests {
     }
 
     fn store(dir: &tempfile::TempDir) -> KeyStore {
-        KeyStore::open(&dir.path().join("keys.db")).unwrap()
+        KeyStore::open(&dir.path().join("auth.db")).unwrap()
     }
 
     #[test]
-    fn a_key_verifies_until_it_is_revoked_by_another_process() {
+    fn a_key_is_listed_and_revoked_once_by_whichever_process() {
         let dir = tempfile::tempdir().unwrap();
         let (server, cli) = (store(&dir), store(&dir));
         assert!(server.is_empty().unwrap());
-
-        let (record, secret) = cli.create(key("ci"), 5).unwrap();
+        let (record, _) = cli.create(key("ci"), 5).unwrap();
         assert!(!server.is_empty().unwrap());
-        assert_eq!(server.verify(secret.reveal(), 6).unwrap(), Some(record.clone()));
-
+        assert_eq!(server.list().unwrap(), [record.clone()]);
+        assert_eq!((record.namespace.as_str(), record.local), ("tenant:acme", false));
         assert!(cli.revoke(&record.id, 7).unwrap());
         assert!(!cli.revoke(&record.id, 8).unwrap(), "only once");
-        assert_eq!(server.verify(secret.reveal(), 9).unwrap(), None);
         assert_eq!(server.list().unwrap()[0].revoked_at, Some(7));
-    }
-
-    #[test]
-    fn a_guess_with_the_right_id_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = store(&dir);
-        let (_, secret) = store.create(key("ci"), 0).unwrap();
-        let last = if secret.reveal().ends_with('A') { "E" } else { "A" };
-        let guess = format!("{}{last}", &secret.reveal()[..secret.reveal().len() - 1]);
-        assert_eq!(store.verify(&guess, 0).unwrap(), None);
-        assert_eq!(store.verify("sk_live_", 0).unwrap(), None);
-    }
-
-    #[test]
-    fn an_expired_key_opens_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = store(&dir);
-        let (_, secret) = store.create(NewKey { expires_at: Some(10), ..key("short") }, 0).unwrap();
-        assert!(store.verify(secret.reveal(), 9).unwrap().is_some());
-        assert!(store.verify(secret.reveal(), 10).unwrap().is_none());
     }
 
     #[test]
