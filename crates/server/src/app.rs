@@ -20,6 +20,7 @@ use crate::{
     executions::Executions,
     http::body::Intake,
     lifecycle::Lifecycle,
+    mcp::Calls,
     platform::{Platform, PlatformError},
     telemetry::Metrics,
 };
@@ -57,6 +58,8 @@ pub struct App {
     pub intake: Intake,
     /// Runs code.
     pub runner: Arc<Runner>,
+    /// Calls of MCP clients that can be cancelled.
+    pub calls: Calls,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Where the process stands.
@@ -99,7 +102,16 @@ impl App {
             read_timeout: config.server.body_read_timeout,
             lifecycle: lifecycle.clone(),
         };
-        Ok(Arc::new(Self { config, platform, authenticator, intake, runner, metrics, lifecycle }))
+        Ok(Arc::new(Self {
+            config,
+            platform,
+            authenticator,
+            intake,
+            runner,
+            calls: Calls::default(),
+            metrics,
+            lifecycle,
+        }))
     }
 
     /// Is new work welcome?

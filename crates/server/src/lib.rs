@@ -14,6 +14,7 @@ pub mod execute;
 pub mod executions;
 pub mod http;
 pub mod lifecycle;
+pub mod mcp;
 pub mod platform;
 pub mod rate;
 pub mod telemetry;

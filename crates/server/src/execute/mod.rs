@@ -13,6 +13,7 @@ mod program;
 mod request;
 mod response;
 mod runner;
+pub mod schema;
 mod sse;
 mod verdict;
 

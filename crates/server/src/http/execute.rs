@@ -116,7 +116,7 @@ async fn plan(app: &App, caller: &Caller, route: Route, body: UnreadBody) -> Res
 }
 
 /// As much as the code that the caller may send, as base64, and something for all the rest.
-fn max_body_bytes(app: &App, caller: &Caller) -> usize {
+pub fn max_body_bytes(app: &App, caller: &Caller) -> usize {
     let code = app.runner.allowances.of(caller).limits.code_bytes;
     let bytes = code.div_ceil(3).saturating_mul(4).saturating_add(BESIDE_CODE);
     usize::try_from(bytes).unwrap_or(usize::MAX).min(app.config.server.body_limit_bytes)

@@ -13,12 +13,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{
     envelope::{self, Envelope},
     error::{ApiError, ErrorCode},
-    execute, executions, info, rpc, secrets, session, webhooks,
+    execute, executions, info, mcp, openapi, rpc, secrets, session, webhooks,
 };
 use crate::app::App;
 
 /// Every route, as `GET /` lists them.
-pub const ENDPOINTS: [&str; 18] = [
+pub const ENDPOINTS: [&str; 21] = [
     "GET /",
     "GET /health",
     "GET /livez",
@@ -37,6 +37,9 @@ pub const ENDPOINTS: [&str; 18] = [
     "PUT /secrets/{name}",
     "DELETE /secrets/{name}",
     "POST /webhooks/{provider}/{endpoint}",
+    "POST /mcp",
+    "GET /types.d.ts",
+    "GET /openapi.json",
 ];
 
 /// The API.
@@ -56,7 +59,10 @@ pub fn api(app: &Arc<App>) -> Router {
         .route("/session", post(session::create).delete(session::delete))
         .route("/secrets", get(secrets::list))
         .route("/secrets/{name}", put(secrets::put).delete(secrets::delete))
-        .route("/webhooks/{provider}/{endpoint}", post(webhooks::receive));
+        .route("/webhooks/{provider}/{endpoint}", post(webhooks::receive))
+        .route("/mcp", post(mcp::post))
+        .route("/types.d.ts", get(openapi::types))
+        .route("/openapi.json", get(openapi::document));
     #[cfg(feature = "bench-echo")]
     let router = router.route("/echo", post(execute::echo));
     wrapped(router.with_state(Arc::clone(app)), Envelope::of(app))

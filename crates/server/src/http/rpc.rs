@@ -138,7 +138,10 @@ async fn answer(services: &ScopedServices, caller: &Caller, entry: Entry) -> Ans
 
 /// The method, where the caller's credentials allow its service. What does not exist is told before that: the
 /// table is no secret.
-fn authorised(caller: &Caller, service: &str, method: &str) -> Result<&'static Method, ApiError> {
+///
+/// # Errors
+/// `not_found`, `forbidden`.
+pub fn authorised(caller: &Caller, service: &str, method: &str) -> Result<&'static Method, ApiError> {
     let found = Service::from_name(service).and_then(|service| service.method(method));
     let method =
         found.ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("Method {service}.{method} not found")))?;

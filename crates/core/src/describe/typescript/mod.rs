@@ -9,9 +9,11 @@ mod types;
 
 use schemars::SchemaGenerator;
 
+pub use section::type_name;
+
 use self::{
     docs::comment,
-    section::{Detail, section, type_name},
+    section::{Detail, section},
     types::{Json, Types},
 };
 use crate::{auth::User, scoped::Grants, service::Code};
