@@ -61,9 +61,7 @@ pub fn is_public(address: IpAddr) -> bool {
     }
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|&network| in_v4(address, network)),
-        IpAddr::V6(address) => {
-            in_v6(address, GLOBAL_V6) && !SPECIAL_V6.iter().any(|&network| in_v6(address, network))
-        }
+        IpAddr::V6(address) => in_v6(address, GLOBAL_V6) && !SPECIAL_V6.iter().any(|&network| in_v6(address, network)),
     }
 }
 

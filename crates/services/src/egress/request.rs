@@ -4,9 +4,7 @@ use bytes::Bytes;
 use doer_core::{outbound::HttpRequest, service::ServiceError};
 use reqwest::{
     Method, StatusCode,
-    header::{
-        AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HeaderMap,
-    },
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HeaderMap},
 };
 use url::Url;
 
@@ -96,9 +94,8 @@ fn checked(mut url: Url) -> Result<Url, &'static str> {
 fn headers(given: &[(String, String)]) -> Result<HeaderMap, ServiceError> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
-        let (name, value) = wire::header(name, value).ok_or_else(|| {
-            ServiceError::invalid(format!("headers.{}: is no header of HTTP", wire::shorten(name)))
-        })?;
+        let (name, value) = wire::header(name, value)
+            .ok_or_else(|| ServiceError::invalid(format!("headers.{}: is no header of HTTP", wire::shorten(name))))?;
         if !wire::stays_behind(name.as_str()) {
             headers.append(name, value);
         }
@@ -132,7 +129,10 @@ mod tests {
         assert!(message(request("CONNECT", "https://a.example/", &[])).starts_with("method: CONNECT"));
         assert!(message(request("TRACE", "https://a.example/", &[])).starts_with("method: TRACE"));
         assert!(message(request("GET", "https://a.example/", &[("x", "a\nb")])).starts_with("headers.x: "));
-        assert_eq!(Hop::first(request("PUT", "https://a.example/", &[]), 3).unwrap_err().message, "body: must have at most 3 bytes");
+        assert_eq!(
+            Hop::first(request("PUT", "https://a.example/", &[]), 3).unwrap_err().message,
+            "body: must have at most 3 bytes"
+        );
     }
 
     #[test]
@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn headers_of_the_connection_are_dropped() {
-        let hop = hop("GET", &[("host", "evil"), ("x-forwarded-for", "1.2.3.4"), ("content-length", "9"), ("x-a", "b")]);
+        let hop =
+            hop("GET", &[("host", "evil"), ("x-forwarded-for", "1.2.3.4"), ("content-length", "9"), ("x-a", "b")]);
         assert_eq!(hop.headers.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-a"]);
         assert_eq!(hop.url.as_str(), "https://a.example/x?y");
     }

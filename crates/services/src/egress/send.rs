@@ -115,9 +115,10 @@ impl Egress for HttpEgress {
         let limit = self.settings.timeout;
         match tokio::time::timeout(limit, self.exchange(scope, request, max_body_bytes)).await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                Err(ServiceError::new(Code::Timeout, format!("fetch failed: no answer within {} ms", limit.as_millis())))
-            }
+            Err(_) => Err(ServiceError::new(
+                Code::Timeout,
+                format!("fetch failed: no answer within {} ms", limit.as_millis()),
+            )),
         }
     }
 }

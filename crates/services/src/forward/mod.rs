@@ -116,7 +116,6 @@ impl Forward {
             attempt += 1;
         }
     }
-
 }
 
 fn failure(method: &Method, code: Code, why: &str) -> ServiceError {

@@ -25,8 +25,8 @@ use doer_core::{
 };
 use reqwest::Client;
 
-use self::{outgoing::Outgoing, path::Target, rate::Rates, route::Route};
 pub use self::settings::{Error, RouteSettings, Settings};
+use self::{outgoing::Outgoing, path::Target, rate::Rates, route::Route};
 use crate::{tls, wire};
 
 /// The gateway of an installation.
@@ -51,7 +51,12 @@ impl HttpGateway {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let max_body_bytes = settings.max_body_bytes;
         let routes = route::table(settings.routes)?;
-        Ok(Self { routes, rates: Rates::new(clock), client: tls::http_client()?.build().map_err(tls::Error::from)?, max_body_bytes })
+        Ok(Self {
+            routes,
+            rates: Rates::new(clock),
+            client: tls::http_client()?.build().map_err(tls::Error::from)?,
+            max_body_bytes,
+        })
     }
 
     /// The route with the longest prefix of the path. One that the caller may not use might as well not be there.

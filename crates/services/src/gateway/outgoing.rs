@@ -35,7 +35,10 @@ impl Outgoing {
         let method = route.method(&name).cloned().ok_or_else(|| {
             let allowed = route.info().methods.join(", ");
             let name = wire::shorten(&name);
-            ServiceError::forbidden(format!("options.method: {name} is not allowed on {}; allowed: {allowed}", route.prefix()))
+            ServiceError::forbidden(format!(
+                "options.method: {name} is not allowed on {}; allowed: {allowed}",
+                route.prefix()
+            ))
         })?;
         let mut url = route.url(target);
         if !options.query.is_empty() {
@@ -80,7 +83,9 @@ fn headers(options: &RouteOptions) -> Result<HeaderMap, ServiceError> {
         }
     }
     match wire::header_bytes(&headers) > wire::MAX_HEADER_BYTES {
-        true => Err(ServiceError::invalid(format!("options.headers: must have at most {} bytes", wire::MAX_HEADER_BYTES))),
+        true => {
+            Err(ServiceError::invalid(format!("options.headers: must have at most {} bytes", wire::MAX_HEADER_BYTES)))
+        }
         false => Ok(headers),
     }
 }
@@ -91,7 +96,8 @@ fn body(value: Value) -> Result<(Bytes, &'static str), ServiceError> {
         return Ok((text.into(), "text/plain;charset=utf-8"));
     }
     if let Some(encoded) = base64_of(&value) {
-        let bytes = STANDARD.decode(encoded).map_err(|_| ServiceError::invalid("options.body.$base64: must be base64"))?;
+        let bytes =
+            STANDARD.decode(encoded).map_err(|_| ServiceError::invalid("options.body.$base64: must be base64"))?;
         return Ok((bytes.into(), "application/octet-stream"));
     }
     Ok((value.to_string().into(), "application/json"))

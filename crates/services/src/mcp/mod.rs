@@ -75,7 +75,9 @@ impl McpClient {
         let bytes = serde_json::to_vec(value).map_err(ServiceError::internal)?.len();
         let most = self.max_result_bytes;
         match bytes > most {
-            true => Err(ServiceError::new(Code::UpstreamError, format!("{what}: the result is larger than {most} bytes"))),
+            true => {
+                Err(ServiceError::new(Code::UpstreamError, format!("{what}: the result is larger than {most} bytes")))
+            }
             false => Ok(()),
         }
     }

@@ -54,8 +54,13 @@ impl Tool {
     pub(super) fn check(&self, arguments: &Value) -> Result<(), ServiceError> {
         let Some(validator) = self.validator.get_or_init(|| self.compile()) else { return Ok(()) };
         validator.validate(arguments).map_err(|error| {
-            let path: String =
-                error.instance_path().as_str().split('/').skip(1).map(|segment| format!(".{}", unescaped(segment))).collect();
+            let path: String = error
+                .instance_path()
+                .as_str()
+                .split('/')
+                .skip(1)
+                .map(|segment| format!(".{}", unescaped(segment)))
+                .collect();
             ServiceError::invalid(format!("args{path}: {}", wire::shorten(&error.to_string())))
         })
     }
