@@ -1,14 +1,14 @@
 //! The fixtures of the services' own tests: systems outside that services speak to.
 
-#[path = "../../../crates/services/tests/fixtures/github.rs"]
+#[path = "../../crates/services/tests/fixtures/github.rs"]
 pub mod github;
-#[path = "../../../crates/services/tests/fixtures/mcp.rs"]
+#[path = "../../crates/services/tests/fixtures/mcp.rs"]
 pub mod mcp;
-#[path = "../../../crates/services/tests/fixtures/receiver.rs"]
+#[path = "../../crates/services/tests/fixtures/receiver.rs"]
 pub mod receiver;
-#[path = "../../../crates/services/tests/fixtures/serve.rs"]
+#[path = "../../crates/services/tests/fixtures/serve.rs"]
 pub mod serve;
-#[path = "../../../crates/services/tests/fixtures/smtp.rs"]
+#[path = "../../crates/services/tests/fixtures/smtp.rs"]
 pub mod smtp;
-#[path = "../../../crates/services/tests/fixtures/upstream.rs"]
+#[path = "../../crates/services/tests/fixtures/upstream.rs"]
 pub mod upstream;

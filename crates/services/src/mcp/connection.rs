@@ -1,20 +1,22 @@
 //! One connection to a server, whichever wire it speaks.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     process::Stdio,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
+use process_wrap::tokio::{CommandWrap, KillOnDrop, ProcessGroup};
 use reqwest::Client;
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
-    model::{ClientCapabilities, ClientConfig, Implementation},
-    service::{ClientInitializeError, NotificationContext, Peer, RunningService},
+    model::{ClientCapabilities, ClientConfig, ClientRequest, Implementation, PingRequest},
+    service::{ClientInitializeError, NotificationContext, Peer, RunningService, ServiceError as McpError},
     transport::{
         StreamableHttpClientTransport, TokioChildProcess, streamable_http_client::StreamableHttpClientTransportConfig,
     },
@@ -33,6 +35,9 @@ use crate::wire;
 /// Of one line that a child writes to its standard error.
 const MAX_LOG_LINE_BYTES: u64 = 4 << 10;
 
+/// How long a server that did not answer has, to show that it is there at all.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A connection that was initialised.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -40,6 +45,8 @@ pub(super) struct Connection {
     peer: Peer<RoleClient>,
     /// Grows with every change that the server tells of.
     changes: Arc<AtomicU64>,
+    /// A request over it was not answered in time.
+    in_doubt: AtomicBool,
     /// The tools as they were at a number of changes, and when they were asked for.
     pub(super) tools: Mutex<Option<Known>>,
     _log: Option<AbortOnDropHandle<()>>,
@@ -82,7 +89,14 @@ impl Connection {
             }
         };
         let peer = service.peer().clone();
-        Ok(Self { service: Mutex::new(Some(service)), peer, changes, tools: Mutex::default(), _log: log })
+        Ok(Self {
+            service: Mutex::new(Some(service)),
+            peer,
+            changes,
+            in_doubt: AtomicBool::new(false),
+            tools: Mutex::default(),
+            _log: log,
+        })
     }
 
     /// What requests are made with.
@@ -95,9 +109,24 @@ impl Connection {
         self.changes.load(Relaxed)
     }
 
-    /// Is it known to be over?
-    pub(super) fn is_over(&self) -> bool {
-        self.peer.is_transport_closed()
+    /// A request was not answered in time: the tool may be slow, or the server hang.
+    pub(super) fn doubt(&self) {
+        self.in_doubt.store(true, Relaxed);
+    }
+
+    /// Does it hold? Where that is in doubt, the server is asked: any answer will do.
+    pub(super) async fn holds(&self) -> bool {
+        if self.peer.is_transport_closed() {
+            return false;
+        }
+        if self.in_doubt.load(Relaxed) {
+            let ping = self.peer.send_request(ClientRequest::PingRequest(PingRequest::default()));
+            match tokio::time::timeout(PING_TIMEOUT, ping).await {
+                Ok(Ok(_) | Err(McpError::McpError(_))) => self.in_doubt.store(false, Relaxed),
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
+        true
     }
 
     /// Ends it, and a child process with it.
@@ -109,15 +138,18 @@ impl Connection {
     }
 }
 
-/// Starts a child whose environment is what the settings say and nothing else, in a process group of its own: a
-/// terminal's Ctrl-C is doer's to act upon.
+/// Starts a child whose environment is what the settings say and nothing else. It leads a process group: what it has
+/// started itself is killed with it (`npx` is not the server, its child is), and a terminal's Ctrl-C is doer's alone to
+/// act upon.
 fn start(
     command: &str,
     args: &[String],
-    env: &std::collections::BTreeMap<String, String>,
+    env: &BTreeMap<String, String>,
 ) -> io::Result<(TokioChildProcess, Option<ChildStderr>)> {
     let mut child = Command::new(command);
-    child.args(args).env_clear().envs(env).kill_on_drop(true).process_group(0);
+    child.args(args).env_clear().envs(env);
+    let mut child = CommandWrap::from(child);
+    child.wrap(ProcessGroup::leader()).wrap(KillOnDrop);
     TokioChildProcess::builder(child).stderr(Stdio::piped()).spawn()
 }
 

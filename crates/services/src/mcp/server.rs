@@ -204,8 +204,11 @@ impl Server {
                 self.well.store(true, Relaxed);
                 return Ok(answer);
             }
-            // One slow request is no reason to give up the connection that others use.
-            Err(_) => return Err(Failure::TimedOut(limit)),
+            Err(_) => {
+                // One slow tool is no reason to give up the connection that others use; a server that hangs is.
+                connection.doubt();
+                return Err(Failure::TimedOut(limit));
+            }
             Ok(Err(McpError::McpError(error))) => return Err(Failure::Refused(error)),
             Ok(Err(McpError::TransportSend(_) | McpError::TransportClosed | McpError::Cancelled { .. })) => {
                 Failure::Unreachable
@@ -223,10 +226,12 @@ impl Server {
         if state.closed {
             return Err(Failure::Closed);
         }
-        if let Some(connection) = state.connection.as_ref().filter(|connection| !connection.is_over()) {
-            return Ok(connection.clone());
+        if let Some(connection) = state.connection.take()
+            && connection.holds().await
+        {
+            state.connection = Some(connection.clone());
+            return Ok(connection);
         }
-        state.connection = None;
         let now_ms = self.clock.now_ms();
         // A wait that is longer than any was begun by a clock that was set back since.
         if state.not_before_ms.saturating_sub(now_ms).min(wait_ms(MAX_BACKOFF)) > 0 {
