@@ -3,6 +3,7 @@
 mod answer;
 mod client;
 mod data;
+mod node;
 mod ports;
 mod server;
 mod sse;
@@ -10,7 +11,8 @@ mod wait;
 
 pub use answer::Answer;
 pub use client::{Caller, Client};
-pub use data::DataDir;
+pub use data::{DataDir, key_of};
+pub use node::node;
 pub use ports::free_port;
 pub use server::{Server, Setup};
 pub use sse::{Event, Events};
