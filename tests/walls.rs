@@ -88,10 +88,21 @@ async fn nothing_crosses_from_one_namespace_to_another() {
     }
 
     for actor in &actors {
-        let things = admin(&server, &actor.namespace, Service::Db, "list", json!({ "ns": "kept", "options": { "limit": 1000 } }));
+        let things = admin(
+            &server,
+            &actor.namespace,
+            Service::Db,
+            "list",
+            json!({ "ns": "kept", "options": { "limit": 1000 } }),
+        );
         let things = things.await;
-        let found: BTreeMap<String, Value> = things.at("/result/data").as_array().unwrap().iter()
-            .map(|thing| (thing["id"].as_str().unwrap().to_owned(), thing["data"].clone())).collect();
+        let found: BTreeMap<String, Value> = things
+            .at("/result/data")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|thing| (thing["id"].as_str().unwrap().to_owned(), thing["data"].clone()))
+            .collect();
         assert_eq!(found, actor.kept, "seed {seed}: what {} kept", actor.namespace);
         for id in &actor.sent {
             let job = admin(&server, &actor.namespace, Service::Queue, "getJob", json!({ "id": id })).await;
@@ -118,7 +129,9 @@ fn call(dice: &mut Dice, mark: &str, ids: &[String], round: usize) -> (Service, 
     let sql = dice.pick(&statements).clone();
     match dice.roll(34) {
         0..=4 => (Service::Db, "query", json!({ "sql": sql })),
-        5 => (Service::Db, "upsert", json!({ "ns": "kept", "id": format!("{mark}-{round}"), "data": { "text": mark } })),
+        5 => {
+            (Service::Db, "upsert", json!({ "ns": "kept", "id": format!("{mark}-{round}"), "data": { "text": mark } }))
+        }
         6 => (Service::Db, "upsert", json!({ "ns": "common", "id": "one", "data": { "text": mark } })),
         7 => (Service::Db, "get", json!({ "ns": dice.pick(&["common", "kept"]), "id": dice.pick(&["one", &id]) })),
         8 => (Service::Db, "list", json!({ "ns": dice.pick(&["common", "kept"]) })),
@@ -137,17 +150,29 @@ fn call(dice: &mut Dice, mark: &str, ids: &[String], round: usize) -> (Service, 
         21 => (Service::Email, "send", json!({ "to": format!("{name}@example.com"), "subject": mark, "body": mark })),
         22 => (Service::Email, "getEmailStatus", json!({ "id": id })),
         23 => (Service::Email, "listEmails", json!({})),
-        24 => (Service::Auth, "createUser", json!({ "email": format!("{mark}-{round}@example.com"), "options": { "name": mark } })),
+        24 => (
+            Service::Auth,
+            "createUser",
+            json!({ "email": format!("{mark}-{round}@example.com"), "options": { "name": mark } }),
+        ),
         25 => (Service::Auth, "getUser", json!({ "id": id })),
         26 => (Service::Auth, "createApiKey", json!({ "name": name, "permissions": ["execute"] })),
         27 => (Service::Auth, "listApiKeys", json!({})),
         28 => (Service::Auth, "revokeApiKey", json!({ "id": id })),
-        29 => (Service::Schedule, "registerTask", json!({ "task": {
+        29 => (
+            Service::Schedule,
+            "registerTask",
+            json!({ "task": {
             "name": name, "schedule": "@yearly", "target": { "queue": { "queue": "quiet-tasks", "message": mark } },
-        } })),
-        30 => (Service::Schedule, dice.pick(&["listTasks"]), json!({})),
-        31 => (Service::Schedule, dice.pick(&["getTask", "getHistory", "unregisterTask"]), json!({ "taskName": id })),
-        32 => (Service::Webhooks, "createEndpoint", json!({ "endpoint": { "url": format!("https://{mark}.example.com/"), "events": [mark] } })),
+        } }),
+        ),
+        30 => (Service::Schedule, "listTasks", json!({})),
+        31 => (Service::Schedule, *dice.pick(&["getTask", "getHistory", "unregisterTask"]), json!({ "taskName": id })),
+        32 => (
+            Service::Webhooks,
+            "createEndpoint",
+            json!({ "endpoint": { "url": format!("https://{mark}.example.com/"), "events": [mark] } }),
+        ),
         _ => match dice.roll(4) {
             0 => (Service::Webhooks, "listEndpoints", json!({})),
             1 => (Service::Webhooks, "deleteEndpoint", json!({ "id": id })),
@@ -193,7 +218,8 @@ async fn ask(
             }
             let mut params = params.clone();
             params["namespace"] = other.into();
-            let answer = server.client.post(caller, &format!("/rpc/{service}/{method}"), &json!({ "params": params })).await;
+            let answer =
+                server.client.post(caller, &format!("/rpc/{service}/{method}"), &json!({ "params": params })).await;
             assert!(answer.status.is_client_error(), "{}", answer.text);
             answer
         }

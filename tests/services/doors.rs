@@ -97,7 +97,8 @@ impl Door for Mcp<'_> {
         let text = request.send().await.unwrap().text().await.unwrap();
         // The answer is an event of a stream, or plain JSON.
         let event = text.lines().filter_map(|line| line.strip_prefix("data:")).find(|data| data.contains("\"id\":1"));
-        let answer: Value = serde_json::from_str(event.unwrap_or(&text)).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let answer: Value =
+            serde_json::from_str(event.unwrap_or(&text)).unwrap_or_else(|error| panic!("{error}: {text}"));
         let result = &answer["result"];
         if let Some(code) = answer.pointer("/error/data/code") {
             return Err((code.as_str().unwrap().to_owned(), answer["error"]["message"].as_str().unwrap().to_owned()));

@@ -33,7 +33,13 @@ impl Setup {
 
     /// As in production: no one is let in without credentials.
     pub fn production() -> Self {
-        Self { arguments: Vec::new(), config: String::new(), environment: Vec::new(), data: DataDir::warm(), port: free_port() }
+        Self {
+            arguments: Vec::new(),
+            config: String::new(),
+            environment: Vec::new(),
+            data: DataDir::warm(),
+            port: free_port(),
+        }
     }
 
     /// With these lines of TOML as its configuration file.
