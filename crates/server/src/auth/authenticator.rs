@@ -47,7 +47,7 @@ impl Authenticator {
     /// [`ErrorCode::Unauthenticated`] for credentials that do not verify; [`ErrorCode::Forbidden`] for those of a
     /// suspended tenant; [`ErrorCode::ServiceUnavailable`] where the keys of their issuer cannot be had.
     pub async fn context(
-
+        &self,
         headers: &HeaderMap,
         peer: Option<Peer>,
         id: RequestId,

@@ -104,7 +104,9 @@ fn count(
         }
     };
     connection
-        .prepare_cached("INSERT OR REPLACE INTO attempts (subject, failures, blocked_until, last_at) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO attempts (subject, failures, blocked_until, last_at) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute(params![subject, failures, stored(blocked_until), stored(now_ms)])?;
     Ok(())
 }

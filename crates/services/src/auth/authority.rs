@@ -133,7 +133,8 @@ impl Authority {
         let (audit, id) = (self.audit.clone(), user_id.to_owned());
         let action = if disabled { Action::UserDisabled } else { Action::UserEnabled };
         let changed = self.database.write(move |tx| {
-            let found = tx.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", rusqlite::params![id, disabled])? == 1;
+            let found =
+                tx.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", rusqlite::params![id, disabled])? == 1;
             if found {
                 audit.append(tx, &actor, action, &id, None)?;
             }
@@ -173,9 +174,8 @@ pub fn key_identity(found: keys::rows::Found, now_ms: u64) -> Option<Identity> {
 
 /// What a token of ours proves now.
 fn session(connection: &Connection, claims: &super::tokens::Claims, now_ms: u64) -> Result<Option<Identity>, Error> {
-    let session = sessions::find(connection, &claims.sid)?.filter(|session| {
-        !session.revoked && session.user_id == claims.sub && now_ms < session.session.expires_at
-    });
+    let session = sessions::find(connection, &claims.sid)?
+        .filter(|session| !session.revoked && session.user_id == claims.sub && now_ms < session.session.expires_at);
     let Some(session) = session else { return Ok(None) };
     let user = enabled(users::find(connection, By::Id(&claims.sub))?);
     Ok(user.map(|user| Identity {

@@ -217,24 +217,34 @@ impl Auth for EmbeddedAuth {
     }
 
     async fn grant_permission(&self, scope: &Scope, params: GrantPermission) -> Result<User, ServiceError> {
-        self.change_permissions(scope, params.user_id, params.permission, Action::PermissionGranted, |held, permission| {
-            match held.binary_search(&permission) {
+        self.change_permissions(
+            scope,
+            params.user_id,
+            params.permission,
+            Action::PermissionGranted,
+            |held, permission| match held.binary_search(&permission) {
                 Ok(_) => Ok(false),
                 Err(at) => {
                     held.insert(at, permission);
                     permission::fits("permission", held).map(|()| true)
                 }
-            }
-        })
+            },
+        )
         .await
     }
 
     async fn revoke_permission(&self, scope: &Scope, params: RevokePermission) -> Result<User, ServiceError> {
-        self.change_permissions(scope, params.user_id, params.permission, Action::PermissionRevoked, |held, permission| {
-            let before = held.len();
-            held.retain(|held| *held != permission);
-            Ok(held.len() < before)
-        })
+        self.change_permissions(
+            scope,
+            params.user_id,
+            params.permission,
+            Action::PermissionRevoked,
+            |held, permission| {
+                let before = held.len();
+                held.retain(|held| *held != permission);
+                Ok(held.len() < before)
+            },
+        )
         .await
     }
 }

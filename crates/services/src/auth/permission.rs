@@ -212,6 +212,12 @@ mod tests {
         assert!(may_act_for(&caller("service", &["*"], Some(&["a"])), &user("service", &["*"])).is_err());
         assert!(may_act_for(&caller("service", &["*"], None), &user("tenant", &["execute"])).is_ok());
         assert!(may_act_for(&caller("tenant", &["*"], None), &user("service", &[])).is_err());
-        assert!(may_act_for(&caller("user", &["*"], None), &User { id: "another".to_owned(), ..user("user", &["tenant:x"]) }).is_err());
+        assert!(
+            may_act_for(
+                &caller("user", &["*"], None),
+                &User { id: "another".to_owned(), ..user("user", &["tenant:x"]) }
+            )
+            .is_err()
+        );
     }
 }

@@ -56,10 +56,8 @@ pub fn create(
     )?;
     let surplus = "SELECT id FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2";
     let limit = settings.sessions_per_user.max(1);
-    connection.execute(
-        &format!("DELETE FROM refresh_tokens WHERE session_id IN ({surplus})"),
-        params![user_id, limit],
-    )?;
+    connection
+        .execute(&format!("DELETE FROM refresh_tokens WHERE session_id IN ({surplus})"), params![user_id, limit])?;
     connection.execute(&format!("DELETE FROM sessions WHERE id IN ({surplus})"), params![user_id, limit])?;
     let refresh = add_refresh_token(connection, &id, settings, now_ms)?;
     Ok((Session { id, expires_at }, refresh))

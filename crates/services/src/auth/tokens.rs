@@ -79,7 +79,8 @@ impl Signer {
     pub fn check(&self, token: &str, now_ms: u64) -> Option<Claims> {
         let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
         let now = now_ms / 1000;
-        (token.header.crit.is_none() && now < token.claims.exp && token.claims.iat <= now + SKEW_SECONDS).then_some(token.claims)
+        (token.header.crit.is_none() && now < token.claims.exp && token.claims.iat <= now + SKEW_SECONDS)
+            .then_some(token.claims)
     }
 }
 
@@ -126,9 +127,13 @@ mod tests {
     fn every_claim_is_checked() {
         let header = json!({"alg": "HS256", "typ": "JWT"});
         assert!(holds(header.clone(), &claims()));
-        for (name, value) in
-            [("iss", json!("other")), ("aud", json!("other")), ("exp", json!(1000)), ("iat", json!(1061)), ("sub", json!(1))]
-        {
+        for (name, value) in [
+            ("iss", json!("other")),
+            ("aud", json!("other")),
+            ("exp", json!(1000)),
+            ("iat", json!(1061)),
+            ("sub", json!(1)),
+        ] {
             let mut wrong = claims();
             wrong[name] = value;
             assert!(!holds(header.clone(), &wrong), "{name}");

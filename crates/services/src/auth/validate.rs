@@ -106,7 +106,9 @@ pub fn metadata(
 }
 
 fn another_tenant(namespace: &Namespace) -> ServiceError {
-    ServiceError::forbidden(format!("options.metadata.tenantId: users made in {namespace} do not belong to that tenant"))
+    ServiceError::forbidden(format!(
+        "options.metadata.tenantId: users made in {namespace} do not belong to that tenant"
+    ))
 }
 
 /// The role of a new user of a namespace.
@@ -125,7 +127,9 @@ pub fn role(role: Option<String>, namespace: &Namespace) -> Result<String, Servi
         _ => role == "user",
     };
     if !allowed {
-        return Err(ServiceError::forbidden(format!("options.role: users made in {namespace} are never of role {role}")));
+        return Err(ServiceError::forbidden(format!(
+            "options.role: users made in {namespace} are never of role {role}"
+        )));
     }
     Ok(role)
 }
@@ -145,8 +149,22 @@ mod tests {
         assert_eq!(email("Ada.Lovelace+x@Example.COM").unwrap(), "ada.lovelace+x@example.com");
         let long = format!("{}@example.com", "a".repeat(65));
         for bad in [
-            "", "ada", "@example.com", "ada@", "ada@localhost", "a b@example.com", "a@b@example.com", "a@exa_mple.com",
-            "a@-x.com", "a@x-.com", "a@x..com", ".a@x.com", "a..b@x.com", "ä@x.com", "a@x.com\r\nBcc: b@x.com", &long,
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@localhost",
+            "a b@example.com",
+            "a@b@example.com",
+            "a@exa_mple.com",
+            "a@-x.com",
+            "a@x-.com",
+            "a@x..com",
+            ".a@x.com",
+            "a..b@x.com",
+            "ä@x.com",
+            "a@x.com\r\nBcc: b@x.com",
+            &long,
         ] {
             assert!(email(bad).is_err(), "{bad:?}");
         }
@@ -188,7 +206,8 @@ mod tests {
 
     #[test]
     fn roles_by_namespace() {
-        let code = |name: &str, place| role(Some(name.to_owned()), &namespace(place)).map_err(|error| error.code.name());
+        let code =
+            |name: &str, place| role(Some(name.to_owned()), &namespace(place)).map_err(|error| error.code.name());
         assert_eq!(role(None, &namespace("*")).unwrap(), "user");
         assert_eq!(code("admin", "*"), Ok("admin".to_owned()));
         assert_eq!(code("tenant", "tenant:acme"), Ok("tenant".to_owned()));

@@ -158,19 +158,15 @@ impl Tenants {
     /// # Errors
     /// As [`Tenants::suspend`].
     pub async fn resume(&self, actor: Actor, id: &str) -> Result<(), ServiceError> {
-        self.change(actor, id, Action::TenantResumed, None, |tx, id, now| set_state(tx, id, State::Active, None, now)).await
+        self.change(actor, id, Action::TenantResumed, None, |tx, id, now| set_state(tx, id, State::Active, None, now))
+            .await
     }
 
     /// Sets what holds for a tenant in place of its tier's; what is absent in `overrides` is as its tier has it.
     ///
     /// # Errors
     /// As [`Tenants::suspend`].
-    pub async fn set_overrides(
-        &self,
-        actor: Actor,
-        id: &str,
-        overrides: TenantOverrides,
-    ) -> Result<(), ServiceError> {
+    pub async fn set_overrides(&self, actor: Actor, id: &str, overrides: TenantOverrides) -> Result<(), ServiceError> {
         let text = to_json(&overrides, "tenants.overrides")?;
         self.change(actor, id, Action::TenantOverridden, Some(text.clone()), move |tx, id, now| {
             tx.execute(

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use doer_core::{
     service::{
         Code,
-        auth::{ApiKeyOptions, Auth, CreateApiKey, CreateUser, GetUser, GrantPermission, ListApiKeys, RefreshSession,
-               RevokeApiKey, RevokeSession, UserOptions},
+        auth::{
+            ApiKeyOptions, Auth, CreateApiKey, CreateUser, GetUser, GrantPermission, ListApiKeys, RefreshSession,
+            RevokeApiKey, RevokeSession, UserOptions,
+        },
     },
     time::Clock,
 };
@@ -123,8 +125,7 @@ async fn a_limited_key_of_an_admin_makes_nothing_greater_than_itself() {
     assert_eq!(code(setup.key(&limited, &great, &["execute"]).await.map(|_| ())), Err(Code::Forbidden));
     assert!(setup.key(&limited, &great, &["rpc:auth"]).await.is_ok());
     for (role_name, permissions) in [("admin", &[][..]), ("user", &["execute"])] {
-        let params =
-            CreateUser { email: "new@example.com".to_owned(), options: Some(role(role_name, permissions)) };
+        let params = CreateUser { email: "new@example.com".to_owned(), options: Some(role(role_name, permissions)) };
         assert_eq!(setup.auth.create_user(&limited, params).await.unwrap_err().code, Code::Forbidden);
     }
     let grant = GrantPermission { user_id: plain.id.clone(), permission: "*".to_owned() };
@@ -256,7 +257,10 @@ async fn an_admins_own_key_stays_at_home() {
     let own = || CreateApiKey { name: "own".to_owned(), permissions: owned(&["rpc:*"]), options: None };
     let key = setup.auth.create_api_key(&admin(), own()).await.unwrap();
     let proved = caller(setup.proves(&key.key).await.unwrap());
-    assert_eq!((proved.namespace.as_str(), proved.context.holds("rpc:db"), proved.context.holds("a")), ("*", true, false));
+    assert_eq!(
+        (proved.namespace.as_str(), proved.context.holds("rpc:db"), proved.context.holds("a")),
+        ("*", true, false)
+    );
     let elsewhere = setup.auth.create_api_key(&within("acme"), own()).await.unwrap_err();
     assert_eq!(elsewhere.code, Code::InvalidRequest);
     let expired = Some(ApiKeyOptions { user_id: None, expires_at: Some(setup.clock.now_ms()) });

@@ -103,7 +103,8 @@ async fn a_token_cannot_choose_how_it_is_checked() {
     // Signed with the public key, as if it were a secret: its bytes in each form in which it may be at hand.
     let jwk = public(Algorithm::RS256, "RS256");
     let modulus = jwk["n"].as_str().unwrap();
-    for secret in [modulus.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(modulus).unwrap(), jwk.to_string().into_bytes()] {
+    for secret in [modulus.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(modulus).unwrap(), jwk.to_string().into_bytes()]
+    {
         let header = Header { kid: Some("RS256".to_owned()), ..Header::new(Algorithm::HS256) };
         let forged = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
         assert_eq!(setup.proves(&forged).await, None, "a public key is no secret");
@@ -122,7 +123,8 @@ async fn a_token_cannot_choose_how_it_is_checked() {
     assert_eq!(setup.proves(&signed(&pss)).await, None, "an algorithm that is not configured");
 
     // A key that the token brings along.
-    let own = Header { jwk: Some(serde_json::from_value(jwk).unwrap()), jku: Some(oidc.url.clone()), kid: None, ..rs256() };
+    let own =
+        Header { jwk: Some(serde_json::from_value(jwk).unwrap()), jku: Some(oidc.url.clone()), kid: None, ..rs256() };
     assert!(setup.proves(&signed(&own)).await.is_some(), "it is ignored: the only RSA key has signed it");
     assert_eq!(oidc.fetches(), 1);
 
@@ -181,9 +183,23 @@ async fn many_at_once_ask_once() {
 }
 
 #[tokio::test]
+async fn a_caller_that_gives_up_leaves_the_keys_to_the_next() {
+    let (oidc, setup) = one().await;
+    let wanted = token(Algorithm::EdDSA, Some("EdDSA"), &oidc.claims(setup.now()));
+    tokio::select! {
+        biased;
+        _ = setup.proves(&wanted) => panic!("keys cannot be there at once"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert!(setup.proves(&wanted).await.is_some());
+    assert_eq!(oidc.fetches(), 1);
+}
+
+#[tokio::test]
 async fn keys_are_renewed_and_outlast_an_issuer_that_is_down_for_a_day() {
     let (oidc, setup) = one().await;
-    let proves = async || setup.proves(&token(Algorithm::EdDSA, Some("EdDSA"), &oidc.claims(setup.now()))).await.is_some();
+    let proves =
+        async || setup.proves(&token(Algorithm::EdDSA, Some("EdDSA"), &oidc.claims(setup.now()))).await.is_some();
     assert!(proves().await);
     setup.advance(Duration::from_secs(599));
     assert!(proves().await);
@@ -198,7 +214,10 @@ async fn keys_are_renewed_and_outlast_an_issuer_that_is_down_for_a_day() {
     setup.advance(Duration::from_secs(60));
     let wanted = token(Algorithm::EdDSA, Some("EdDSA"), &oidc.claims(setup.now()));
     let failed = setup.authority.verify(&wanted).await.unwrap_err();
-    assert_eq!((failed.code, failed.message.as_ref()), (Code::ServiceUnavailable, "The keys of issuer okta cannot be had"));
+    assert_eq!(
+        (failed.code, failed.message.as_ref()),
+        (Code::ServiceUnavailable, "The keys of issuer okta cannot be had")
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use doer_core::{
     scope::Scope,
     service::{
         ServiceError,
-        auth::{ApiKeyOptions, Auth, CreateApiKey, CreateSession, CreateUser, CreatedApiKey, SessionTokens, UserOptions},
+        auth::{
+            ApiKeyOptions, Auth, CreateApiKey, CreateSession, CreateUser, CreatedApiKey, SessionTokens, UserOptions,
+        },
     },
     tier::Namespace,
     time::{Clock, ManualClock},

@@ -22,7 +22,12 @@ async fn with_ada(settings: Settings) -> (Setup, String) {
     (setup, ada.id)
 }
 
-async fn sign_in(setup: &Setup, email: &str, password: &str, from: &str) -> Result<Option<SessionTokens>, ServiceError> {
+async fn sign_in(
+    setup: &Setup,
+    email: &str,
+    password: &str,
+    from: &str,
+) -> Result<Option<SessionTokens>, ServiceError> {
     let address: IpAddr = from.parse().unwrap();
     setup.authority.sign_in(email, password.to_owned(), address, &RequestId::generate()).await
 }
@@ -33,9 +38,12 @@ async fn the_right_password_begins_a_session_and_no_other_does() {
     let tokens = sign_in(&setup, "ADA@example.com", PASSWORD, "192.0.2.1").await.unwrap().unwrap();
     assert_eq!(setup.proves(&tokens.token).await.unwrap().user.unwrap().id, ada);
     let long = "a".repeat(1025);
-    for (email, password) in
-        [("ada@example.com", "correct horse"), ("bob@example.com", PASSWORD), ("no address", PASSWORD), ("ada@example.com", &long)]
-    {
+    for (email, password) in [
+        ("ada@example.com", "correct horse"),
+        ("bob@example.com", PASSWORD),
+        ("no address", PASSWORD),
+        ("ada@example.com", &long),
+    ] {
         assert_eq!(sign_in(&setup, email, password, "192.0.2.1").await, Ok(None), "{email}");
     }
     setup.authority.set_disabled(Actor::operator(), &ada, true).await.unwrap();
@@ -86,7 +94,10 @@ async fn what_happened_is_recorded_without_what_was_typed() {
     let records = setup.authority.audit().list(None, None, 3).await.unwrap();
     let told: Vec<_> =
         records.iter().map(|one| (one.action.as_str(), one.target.as_str(), one.namespace.as_str())).collect();
-    assert_eq!(told[..2], [("sign_in.failed", "no such account", "*"), ("sign_in.failed", ada.as_str(), "tenant:acme")]);
+    assert_eq!(
+        told[..2],
+        [("sign_in.failed", "no such account", "*"), ("sign_in.failed", ada.as_str(), "tenant:acme")]
+    );
     assert_eq!((told[2].0, told[2].2), ("sign_in.succeeded", "tenant:acme"));
     assert!(!format!("{records:?}").contains("hunter2"));
 }

@@ -71,10 +71,7 @@ async fn a_deleted_tenant_leaves_nothing_and_others_keep_everything() {
     let ada = setup.user(&within("acme"), "ada@example.com", role("tenant", &["execute"])).await;
     let session = setup.session(&within("acme"), &ada).await.unwrap();
     let key = setup.key(&within("acme"), &ada, &["execute"]).await.unwrap();
-    let from_outside = UserOptions {
-        metadata: [("tenantId".to_owned(), "acme".into())].into(),
-        ..role("tenant", &[])
-    };
+    let from_outside = UserOptions { metadata: [("tenantId".to_owned(), "acme".into())].into(), ..role("tenant", &[]) };
     let bob = setup.user(&admin(), "bob@example.com", from_outside).await;
     let other = setup.user(&within("other"), "eve@example.com", role("tenant", &[])).await;
     let other_key = setup.key(&within("other"), &other, &[]).await.unwrap();

@@ -106,7 +106,10 @@ mod tests {
         let said = json!({"role": "admin", "tenant": "acme", "permissions": ["*"], "name": "Ada",
                           "email": "ada@example.com", "email_verified": true});
         let user = user(&issuer(), said).unwrap();
-        assert_eq!((user.id.as_str(), user.email.as_str(), user.name.as_deref()), ("okta|ada", "ada@example.com", Some("Ada")));
+        assert_eq!(
+            (user.id.as_str(), user.email.as_str(), user.name.as_deref()),
+            ("okta|ada", "ada@example.com", Some("Ada"))
+        );
         assert_eq!((user.role.as_deref(), user.permissions.len(), user.metadata.len()), (Some("user"), 0, 0));
     }
 
