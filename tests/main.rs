@@ -14,6 +14,7 @@ mod bodies;
 mod cancellation;
 mod cli;
 mod config;
+mod crash;
 mod dev;
 mod eval;
 mod execute;

@@ -1,5 +1,7 @@
 //! The fixtures of the services' own tests: systems outside that services speak to.
 
+#![allow(dead_code, reason = "each test binary uses a part of them")]
+
 #[path = "../../crates/services/tests/fixtures/github.rs"]
 pub mod github;
 #[path = "../../crates/services/tests/fixtures/mcp.rs"]

@@ -2,7 +2,7 @@
 //! is; beyond that the doors are compared with each other, answer by answer.
 
 mod doors;
-mod fixtures;
+pub mod fixtures;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ every_door_answers_alike! {
 }
 
 async fn every_door_answers_alike(service: Service) {
+    scenarios::covers_the_contract(service);
     let surroundings = Surroundings::start(service).await;
     let client = &surroundings.server.client;
     let doors: [(&str, &dyn Door); 6] = [

@@ -1,5 +1,7 @@
 //! The embedded `auth` service from the outside: credentials, sign-in, issuers, standing and tenants.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "auth/credentials.rs"]
 mod credentials;
 #[path = "auth/issuers.rs"]

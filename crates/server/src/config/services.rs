@@ -69,9 +69,9 @@ pub fn read(reader: &mut Reader<'_>) -> Services {
             ..db::Settings::default()
         },
         auth: auth::Settings {
-            access_token: reader.positive_duration("services.auth.access_token"),
-            session: reader.positive_duration("services.auth.session"),
-            refresh_token: reader.positive_duration("services.auth.refresh_token"),
+            access_token: reader.positive_duration("services.auth.access_lifetime"),
+            session: reader.positive_duration("services.auth.session_lifetime"),
+            refresh_token: reader.positive_duration("services.auth.refresh_lifetime"),
             audit_records: reader.integer("services.auth.audit_records", 0..=i64::MAX),
             audit_age: reader.positive_duration("services.auth.audit_age"),
             issuers: reader.section("services.auth.issuers").unwrap_or_default(),

@@ -1,10 +1,13 @@
 //! Passwords: hashed with Argon2id, away from the threads that serve requests, and few at once.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
 use doer_core::service::{Code, ServiceError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::SignIn;
 
@@ -17,6 +20,10 @@ pub struct Passwords {
     /// Checked where there is no account: a guess takes as long, whether or not somebody is there.
     nobody: Arc<OnceLock<String>>,
 }
+
+/// A place among those who wait for a hash, or are at it.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "held for as long as it is kept")] OwnedSemaphorePermit);
 
 /// Why a password could not be hashed. What it was is not in there.
 #[derive(Debug, thiserror::Error)]
@@ -45,15 +52,25 @@ impl Passwords {
     /// # Errors
     /// `rate_limit` where too many wait; our own failures.
     pub async fn hash(&self, password: String) -> Result<String, ServiceError> {
-        self.in_turn(move |_| hash(&password)).await
+        let place = self.place()?;
+        self.in_turn(place, move |_| hash(&password)).await
+    }
+
+    /// A place among those who wait for a hash.
+    ///
+    /// # Errors
+    /// `rate_limit` where all are taken.
+    pub fn place(&self) -> Result<Place, ServiceError> {
+        let full = ServiceError::new(Code::RateLimit, "Too many sign-ins at once").after(Duration::from_secs(1));
+        self.welcome.clone().try_acquire_owned().map(Place).map_err(|_| full)
     }
 
     /// Is `password` the one that `stored` was made of? False where nothing is stored, after the same time.
     ///
     /// # Errors
-    /// As [`Passwords::hash`].
-    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, ServiceError> {
-        self.in_turn(move |nobody| {
+    /// Our own failures.
+    pub async fn verify(&self, place: Place, password: String, stored: Option<String>) -> Result<bool, ServiceError> {
+        self.in_turn(place, move |nobody| {
             let is_somebody = stored.is_some();
             let stored = match stored {
                 Some(stored) => stored,
@@ -71,19 +88,16 @@ impl Passwords {
 
     async fn in_turn<T: Send + 'static>(
         &self,
+        place: Place,
         work: impl FnOnce(&OnceLock<String>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let Ok(_welcome) = self.welcome.try_acquire() else {
-            return Err(ServiceError::new(Code::RateLimit, "Too many sign-ins at once")
-                .after(std::time::Duration::from_secs(1)));
-        };
         // Held by the work itself: whoever gives up waiting does not let another one in beside it.
         let turn = self.hashing.clone().acquire_owned().await;
         let turn = turn.map_err(|closed| ServiceError::internal(Failure::Closed(closed)))?;
         let nobody = self.nobody.clone();
         let done = tokio::task::spawn_blocking(move || {
             let result = work(&nobody);
-            drop(turn);
+            drop((turn, place));
             result
         });
         done.await.unwrap_or_else(|gone| Err(Failure::Thread(gone))).map_err(ServiceError::internal)
@@ -113,9 +127,13 @@ mod tests {
         let passwords = Passwords::new(&SignIn::default());
         let stored = passwords.hash("correct horse battery".to_owned()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert!(passwords.verify("correct horse battery".to_owned(), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify("correct horse".to_owned(), Some(stored)).await.unwrap());
-        assert!(!passwords.verify("correct horse battery".to_owned(), None).await.unwrap());
+        let right = async |password: &str, stored: Option<&String>| {
+            let place = passwords.place().unwrap();
+            passwords.verify(place, password.to_owned(), stored.cloned()).await.unwrap()
+        };
+        assert!(right("correct horse battery", Some(&stored)).await);
+        assert!(!right("correct horse", Some(&stored)).await);
+        assert!(!right("correct horse battery", None).await);
     }
 
     #[tokio::test]

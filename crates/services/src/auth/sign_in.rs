@@ -22,7 +22,8 @@ impl Authority {
     /// or not there is such an account.
     ///
     /// # Errors
-    /// `rate_limit` where that account or that address was wrong too often, saying when to come again; `forbidden`
+    /// `rate_limit` where that account or that address was wrong too often, or too many sign in at once, saying when to
+    /// come again; `forbidden`
     /// where the account's tenant is suspended; our own failures.
     pub async fn sign_in(
         &self,
@@ -33,12 +34,14 @@ impl Authority {
     ) -> Result<Option<SessionTokens>, ServiceError> {
         let email = validate::email(email).unwrap_or_default();
         let subjects = Subjects::new(&email, address);
+        // First: whoever finds no place has not tried.
+        let place = self.passwords.place()?;
         let found = self.begin_attempt(email, subjects.clone()).await?;
         let stored = found.as_ref().and_then(|found| found.password.clone());
         // Longer ones were never set: they are wrong, and cost as much as any other that is.
         let (password, stored) =
             if password.len() > validate::MAX_PASSWORD_BYTES { (String::new(), None) } else { (password, stored) };
-        let right = self.passwords.verify(password, stored).await?;
+        let right = self.passwords.verify(place, password, stored).await?;
         match enabled(found.clone()).filter(|_| right) {
             Some(user) => {
                 self.admit_user(&user.user)?;

@@ -7,9 +7,7 @@ use super::authority::ListedUser;
 use super::schema::{from_json, stored, to_json};
 use crate::Error;
 
-/// The columns that [`read`] takes, of a table called `u`.
-pub const COLUMNS: &str =
-    "u.id, u.email, u.name, u.role, u.permissions, u.metadata, u.disabled, u.namespace, u.password";
+const COLUMNS: &str = "id, email, name, role, permissions, metadata, disabled, namespace, password";
 
 /// A row.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +23,7 @@ pub struct StoredUser {
 }
 
 /// A row whose JSON is not read yet.
-pub struct Raw {
+struct Raw {
     stored: StoredUser,
     permissions: String,
     metadata: String,
@@ -33,7 +31,7 @@ pub struct Raw {
 
 impl Raw {
     /// Reads the JSON.
-    pub fn into_user(self) -> Result<StoredUser, Error> {
+    fn into_user(self) -> Result<StoredUser, Error> {
         let user = User {
             permissions: from_json(&self.permissions, "users.permissions")?,
             metadata: from_json(&self.metadata, "users.metadata")?,
@@ -43,26 +41,24 @@ impl Raw {
     }
 }
 
-/// The columns of [`COLUMNS`], from column `at` on; `None` where an outer join found no user.
-pub fn read(row: &Row<'_>, at: usize) -> Result<Option<Raw>, rusqlite::Error> {
-    let Some(id) = row.get(at)? else { return Ok(None) };
-    Ok(Some(Raw {
+fn read(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
+    Ok(Raw {
         stored: StoredUser {
             user: User {
-                id,
-                email: row.get(at + 1)?,
-                name: row.get(at + 2)?,
-                role: row.get(at + 3)?,
+                id: row.get(0)?,
+                email: row.get(1)?,
+                name: row.get(2)?,
+                role: row.get(3)?,
                 permissions: Vec::new(),
                 metadata: Default::default(),
             },
-            disabled: row.get(at + 6)?,
-            namespace: row.get(at + 7)?,
-            password: row.get(at + 8)?,
+            disabled: row.get(6)?,
+            namespace: row.get(7)?,
+            password: row.get(8)?,
         },
-        permissions: row.get(at + 4)?,
-        metadata: row.get(at + 5)?,
-    }))
+        permissions: row.get(4)?,
+        metadata: row.get(5)?,
+    })
 }
 
 /// What a user is looked up by.
@@ -80,19 +76,19 @@ pub fn find(connection: &Connection, by: By<'_>) -> Result<Option<StoredUser>, E
         By::Id(id) => ("id", id),
         By::Email(email) => ("email", email),
     };
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users u WHERE u.{column} = ?1"))?;
-    let found = statement.query_row([key], |row| read(row, 0)).optional()?.flatten();
-    found.map(Raw::into_user).transpose()
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1"))?;
+    statement.query_row([key], read).optional()?.map(Raw::into_user).transpose()
 }
 
 /// Every user, by address.
 pub fn all(connection: &Connection) -> Result<Vec<ListedUser>, Error> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users u ORDER BY u.email"))?;
-    let rows = statement.query_map([], |row| read(row, 0))?.collect::<Result<Vec<_>, _>>()?;
-    let users = rows.into_iter().flatten().map(Raw::into_user);
-    users
-        .map(|user| user.map(|StoredUser { user, disabled, namespace, .. }| ListedUser { user, disabled, namespace }))
-        .collect()
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users ORDER BY email"))?;
+    let rows = statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()?;
+    let listed = |user: StoredUser| {
+        let StoredUser { user, disabled, namespace, .. } = user;
+        ListedUser { user, disabled, namespace }
+    };
+    rows.into_iter().map(|row| row.into_user().map(listed)).collect()
 }
 
 /// A user of a namespace.

@@ -183,6 +183,19 @@ async fn many_at_once_ask_once() {
 }
 
 #[tokio::test]
+async fn a_caller_that_gives_up_leaves_the_keys_to_the_next() {
+    let (oidc, setup) = one().await;
+    let wanted = token(Algorithm::EdDSA, Some("EdDSA"), &oidc.claims(setup.now()));
+    tokio::select! {
+        biased;
+        _ = setup.proves(&wanted) => panic!("keys cannot be there at once"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert!(setup.proves(&wanted).await.is_some());
+    assert_eq!(oidc.fetches(), 1);
+}
+
+#[tokio::test]
 async fn keys_are_renewed_and_outlast_an_issuer_that_is_down_for_a_day() {
     let (oidc, setup) = one().await;
     let proves =

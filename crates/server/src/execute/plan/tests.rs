@@ -1,6 +1,7 @@
 use doer_core::{
     auth::{AuthContext, Identity, User},
     id::RequestId,
+    tier::Tier,
 };
 
 use super::*;

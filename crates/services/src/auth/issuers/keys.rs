@@ -63,7 +63,7 @@ pub struct KeySet {
     clock: Arc<dyn Clock>,
     known: RwLock<Option<Arc<Keys>>>,
     /// When they were last asked for, whether or not that went well. Held while they are asked for.
-    asked_at: tokio::sync::Mutex<Option<u64>>,
+    asked_at: Arc<tokio::sync::Mutex<Option<u64>>>,
 }
 
 impl std::fmt::Debug for KeySet {
@@ -138,13 +138,13 @@ impl KeySet {
             client,
             clock,
             known: RwLock::default(),
-            asked_at: tokio::sync::Mutex::default(),
+            asked_at: Arc::default(),
         }
     }
 
     /// Keys that are the newest that can be had now, where the wanted one is not among those that are known. `None`
     /// where there are none at all.
-    pub async fn holding(&self, id: Option<&str>, signature: Signature) -> Option<Arc<Keys>> {
+    pub async fn holding(self: &Arc<Self>, id: Option<&str>, signature: Signature) -> Option<Arc<Keys>> {
         let known = self.known();
         let found = known.as_ref().is_some_and(|keys| keys.find(id, signature).is_some());
         let now = self.clock.now_ms();
@@ -153,15 +153,21 @@ impl KeySet {
         }
         let asked_at = if found {
             // Known and old: while somebody else asks, it is good enough.
-            self.asked_at.try_lock().ok()
+            self.asked_at.clone().try_lock_owned().ok()
         } else {
-            Some(self.asked_at.lock().await)
+            Some(self.asked_at.clone().lock_owned().await)
         };
-        if let Some(mut asked_at) = asked_at {
-            if asked_at.is_none_or(|at| now >= at.saturating_add(millis(BETWEEN_FETCHES))) {
-                *asked_at = Some(now);
-                self.renew(now).await;
-            }
+        let due = |at: Option<u64>| at.is_none_or(|at| now >= at.saturating_add(millis(BETWEEN_FETCHES)));
+        if let Some(mut asked_at) = asked_at.filter(|asked_at| due(**asked_at)) {
+            *asked_at = Some(now);
+            let this = self.clone();
+            // Whoever asked first may give up waiting; it was asked for all who come within the minute.
+            let asked = tokio::spawn(async move {
+                this.renew(now).await;
+                drop(asked_at);
+            });
+            // Its panic has been reported by the hook.
+            let _ = asked.await;
         }
         self.known()
     }

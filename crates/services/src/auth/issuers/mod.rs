@@ -49,7 +49,7 @@ pub struct Issuers(Vec<Known>);
 #[derive(Debug)]
 struct Known {
     config: Issuer,
-    keys: KeySet,
+    keys: Arc<KeySet>,
     validation: Validation,
 }
 
@@ -70,7 +70,7 @@ impl Issuers {
             if known.iter().any(|other| other.config.name == config.name || other.config.issuer == config.issuer) {
                 return Err(invalid("another issuer has the same name or the same URL".to_owned()));
             }
-            let keys = KeySet::new(&config, client.clone(), clock.clone());
+            let keys = Arc::new(KeySet::new(&config, client.clone(), clock.clone()));
             known.push(Known { validation: validation(&config), keys, config });
         }
         Ok(Self(known))
