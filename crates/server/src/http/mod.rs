@@ -4,7 +4,7 @@ pub mod admin;
 pub mod body;
 pub mod envelope;
 pub mod error;
-pub mod execute;
+mod execute;
 mod executions;
 pub mod info;
 pub mod listener;

@@ -1,9 +1,13 @@
 //! `execute` and `eval`: the routes of the same names, with console lines as notifications.
 
+#![allow(deprecated, reason = "the clients of today know logging, and nothing in its place")]
+
+use std::sync::Arc;
+
 use doer_sandbox::Console;
 use rmcp::{
     RoleServer,
-    model::{CallToolResult, ContentBlock, JsonObject, LoggingLevel, ProtocolVersion},
+    model::{CallToolResult, ContentBlock, JsonObject, LoggingLevel, LoggingMessageNotificationParam, ProtocolVersion},
     service::RequestContext,
 };
 use serde_json::Value;
@@ -45,7 +49,7 @@ pub async fn run(
     let _gone = cancel.clone().drop_guard();
     let (sender, lines) = mpsc::unbounded_channel();
     let (finish, done) = oneshot::channel();
-    let runner = std::sync::Arc::clone(&app.runner);
+    let runner = Arc::clone(&app.runner);
     // In a task of its own, so that a client that reads slowly does not hold up its timers.
     app.lifecycle.spawn(async move {
         // Nobody may be left to hear it.
@@ -83,10 +87,7 @@ fn wants_lines(context: &RequestContext<RoleServer>) -> bool {
     context.meta.log_level().is_some() || !context.protocol_version().is_some_and(newer)
 }
 
-#[expect(deprecated, reason = "clients of today know logging, and nothing in its place")]
 async fn notify(context: &RequestContext<RoleServer>, line: String) {
-    use rmcp::model::LoggingMessageNotificationParam;
-
     let level = match line.as_str() {
         line if line.starts_with("[error]") => LoggingLevel::Error,
         line if line.starts_with("[warn]") => LoggingLevel::Warning,

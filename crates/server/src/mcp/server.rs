@@ -1,5 +1,7 @@
 //! What the server answers to each kind of request. rmcp speaks the protocol.
 
+#![allow(deprecated, reason = "the clients of today know logging, and nothing in its place")]
+
 use std::sync::{Arc, OnceLock};
 
 use axum::http::request::Parts;
@@ -47,7 +49,6 @@ fn call(context: &RequestContext<RoleServer>) -> Result<Arc<Call>, ErrorData> {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        #[expect(deprecated, reason = "clients of today know logging, and nothing in its place")]
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_logging().build();
         let mut info = ServerConfig::new(capabilities);
         info.server_info = Implementation::new("doer", VERSION);

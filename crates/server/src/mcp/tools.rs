@@ -89,9 +89,7 @@ fn service(method: &'static Method, tier: Tier) -> model::Tool {
     let output =
         json!({ "type": "object", "properties": { "result": schema::result(method) }, "required": ["result"] });
     tool.output_schema = Some(object(output));
-    let mut hints = ToolAnnotations::default();
-    hints.read_only_hint = Some(method.effect == Effect::Read);
-    tool.annotations = Some(hints);
+    tool.annotations = Some(ToolAnnotations::new().read_only(method.effect == Effect::Read));
     tool
 }
 
