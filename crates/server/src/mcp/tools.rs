@@ -100,7 +100,8 @@ fn object(schema: Value) -> Arc<JsonObject> {
     }
 }
 
-/// Calls a method, as `POST /rpc/{service}/{method}` does. The result is `{"result": ...}`, whatever its type.
+/// Calls a method, as `POST /rpc/{service}/{method}` does. The structured content is the
+/// body of that route.
 ///
 /// # Errors
 /// Those of the route.
@@ -116,6 +117,6 @@ pub async fn call(
     let arguments = to_raw_value(&arguments).map_err(|error| ApiError::internal(&error))?;
     let result = rpc::services(app, caller).dispatch(method, Some(&arguments)).await?;
     let mut answer = CallToolResult::success(vec![ContentBlock::text(result.get())]);
-    answer.structured_content = Some(json!({ "result": result }));
+    answer.structured_content = Some(json!({ "success": true, "result": result }));
     Ok(answer)
 }
