@@ -86,11 +86,23 @@ fn service(method: &'static Method, tier: Tier) -> model::Tool {
     };
     let docs: Vec<&str> = method.docs.lines().map(str::trim).collect();
     let mut tool = model::Tool::new(method.flat_name(), docs.join("\n"), Arc::new(input));
-    let output =
-        json!({ "type": "object", "properties": { "result": schema::result(method) }, "required": ["result"] });
-    tool.output_schema = Some(object(output));
+    tool.output_schema = Some(object(answer(method)));
     tool.annotations = Some(ToolAnnotations::new().read_only(method.effect == Effect::Read));
     tool
+}
+
+/// The body of an answer, refusals too: clients hold those against it as well.
+fn answer(method: &Method) -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "properties": {
+            "success": { "type": "boolean" },
+            "result": schema::result(method),
+            "error": { "type": "object", "properties": { "code": text, "message": text, "requestId": text } },
+        },
+        "required": ["success"],
+    })
 }
 
 fn object(schema: Value) -> Arc<JsonObject> {
@@ -100,8 +112,7 @@ fn object(schema: Value) -> Arc<JsonObject> {
     }
 }
 
-/// Calls a method, as `POST /rpc/{service}/{method}` does. The structured content is the
-/// body of that route.
+/// Calls a method, as `POST /rpc/{service}/{method}` does: its body is the structured content.
 ///
 /// # Errors
 /// Those of the route.
