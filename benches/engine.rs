@@ -1,17 +1,100 @@
-//! What the engine costs without HTTP: warm image, code never seen before, image making.
+//! What the engine costs without HTTP: warm image, code never seen before, image making, calls of services.
 //!
 //! `cargo bench --bench engine`. Every cold iteration evaluates different source. Medians count: the machine
-//! this runs on is rarely quiet.
+//! this runs on is rarely quiet. A host call is what a run with so many takes longer than the same run without any,
+//! divided by their number; the service answers from memory.
 
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use async_trait::async_trait;
 use criterion::{Criterion, criterion_group, criterion_main};
-use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{CompilerConfig, Console, Invocation, Program, Sandbox, SandboxConfig, Surface};
+use doer_core::{
+    auth::{AuthContext, Identity, User},
+    id::RequestId,
+    ledger::Ledger,
+    limits::Limits,
+    outbound::NoEgress,
+    scope::{Owner, Scope, Standing},
+    scoped::{Grants, ScopedServices, Services},
+    service::{Arguments, Backend, Health, Method, Service, ServiceError},
+    tier::{Namespace, Tier},
+    time::SystemClock,
+};
+use doer_sandbox::{CompilerConfig, Console, Image, Invocation, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::value::RawValue;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+
+/// A service that has the answer at hand.
+struct Memory;
+
+#[async_trait]
+impl Backend for Memory {
+    async fn call(&self, _: &Scope, _: &'static Method, _: Arguments) -> Result<Box<RawValue>, ServiceError> {
+        Ok(raw(r#"{"ns":"books","id":"a","type":"thing","data":{"title":"A book","pages":100}}"#))
+    }
+
+    fn health(&self) -> Health {
+        Health::Ok
+    }
+}
+
+#[async_trait]
+impl Standing for Memory {
+    async fn scope(&self, _: &Owner) -> Result<Option<Scope>, ServiceError> {
+        Ok(None)
+    }
+
+    async fn admit(&self, _: &Namespace) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).expect("JSON")
+}
+
+/// All services, and an administrator.
+struct Installation {
+    services: Arc<Services>,
+    scope: Arc<Scope>,
+}
+
+impl Installation {
+    fn new() -> Self {
+        let services = Services {
+            backends: Service::ALL.map(|_| Box::new(Memory) as Box<dyn Backend>),
+            egress: Arc::new(NoEgress),
+            standing: Arc::new(Memory),
+            clock: Arc::new(SystemClock),
+        };
+        let user = User {
+            id: "bench".into(),
+            email: "bench@doer.test".into(),
+            name: None,
+            role: Some("admin".into()),
+            permissions: Vec::new(),
+            metadata: BTreeMap::new(),
+        };
+        let mut context = AuthContext::anonymous(RequestId::from_text("req_bench"), 0);
+        context.auth = Identity { authenticated: true, user: Some(user), ..Identity::default() };
+        Self { services: Arc::new(services), scope: Arc::new(Scope::of(context)) }
+    }
+
+    fn invocation(&self) -> Invocation {
+        let limits = Limits::of(Tier::Internal);
+        let ledger = Arc::new(Ledger::new(limits.calls, limits.transfer_bytes, false));
+        let (services, scope) = (Arc::clone(&self.services), Arc::clone(&self.scope));
+        let services = ScopedServices::new(services, scope, Grants::of(Service::ALL), ledger);
+        Invocation { services: Some(services), limits, ..invocation() }
+    }
+}
 
 /// A handler that parses JSON, looks something up in a table built at top level, and answers JSON.
 fn handler(salt: u64) -> String {
@@ -29,12 +112,13 @@ fn program(code: String) -> Program {
 }
 
 fn invocation() -> Invocation {
-    let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
     Invocation {
         input: Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#)),
         context: raw(r#"{"namespace":"bench"}"#),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
+        services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),
@@ -96,6 +180,61 @@ fn engine(criterion: &mut Criterion) {
             async { sandbox.image(code, invocation()).await.expect("no failure of ours").expect("an image") }
         });
     });
+
+    host_calls(criterion, &runtime, &sandbox);
+}
+
+fn host_calls(criterion: &mut Criterion, runtime: &Runtime, sandbox: &Sandbox) {
+    let image = |code: &str| {
+        let made = runtime.block_on(sandbox.image(program(code.to_owned()), invocation()));
+        made.expect("no failure of ours").expect("a program that evaluates")
+    };
+    let installation = Installation::new();
+    let granted = image("export default (input, env) => 1");
+    criterion.bench_function("warm image with all services granted and none called", |bencher| {
+        bencher.to_async(runtime).iter(|| async {
+            let outcome = sandbox.execute_image(granted.clone(), installation.invocation()).await.expect("an outcome");
+            black_box(outcome.answer.expect("an answer").result)
+        });
+    });
+    let one_by_one = |calls: u32| {
+        format!(
+            "export default async (input, env) => {{ for (let i = 0; i < {calls}; i++) await env.db.get('books', 'a') }}"
+        )
+    };
+    let at_once = |calls: u32| {
+        format!(
+            "export default (input, env) => Promise.all(Array.from({{ length: {calls} }}, () => env.db.get('books', 'a'))).then(() => 1)"
+        )
+    };
+    for (name, calls, with, without) in [
+        ("host call, one of 100 after each other", 100, one_by_one(100), one_by_one(0)),
+        ("host call, one of 50 at once", 50, at_once(50), at_once(0)),
+    ] {
+        let (with, without) = (image(&with), image(&without));
+        criterion.bench_function(name, |bencher| {
+            bencher.to_async(runtime).iter_custom(|iterations| {
+                let time = |image: Image| {
+                    let invocation = installation.invocation();
+                    async {
+                        let begun = Instant::now();
+                        let outcome = sandbox.execute_image(image, invocation).await.expect("an outcome");
+                        black_box(outcome.answer.expect("an answer"));
+                        begun.elapsed()
+                    }
+                };
+                let (with, without) = (with.clone(), without.clone());
+                async move {
+                    let (mut all, mut none) = (Duration::ZERO, Duration::ZERO);
+                    for _ in 0..iterations {
+                        all += time(with.clone()).await;
+                        none += time(without.clone()).await;
+                    }
+                    all.saturating_sub(none) / calls
+                }
+            });
+        });
+    }
 }
 
 criterion_group!(benches, engine);

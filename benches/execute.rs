@@ -59,7 +59,7 @@ fn free_port() -> u16 {
 
 fn execute(criterion: &mut Criterion) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("runtime");
-    let client = Client::new();
+    let client = doer_services::tls::http_client().unwrap().build().unwrap();
     let server = Server::start(&runtime, &client);
     let url = format!("{}/execute", server.base);
     let run = |code: String| {

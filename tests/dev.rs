@@ -89,7 +89,7 @@ async fn preflights_are_not_granted() {
 async fn the_admin_listener_is_out_of_reach_too() {
     let server = Server::dev().await;
     let url = format!("http://127.0.0.1:{}/metrics", server.admin_port);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = doer_services::tls::http_client().unwrap().build().unwrap();
     for (name, value) in
         [("host", "evil.example"), ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]
     {

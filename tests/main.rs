@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "scenarios/mod.rs"]
+mod scenarios;
 mod support;
 
 mod auth;
@@ -12,12 +14,16 @@ mod bodies;
 mod cancellation;
 mod cli;
 mod config;
+mod crash;
 mod dev;
 mod eval;
 mod execute;
 mod http;
 mod limits;
 mod load;
+mod rpc;
+mod services;
 mod shutdown;
 mod streaming;
 mod telemetry;
+mod walls;

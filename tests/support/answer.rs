@@ -39,6 +39,21 @@ impl Answer {
         assert_eq!(self.json["result"], expected.into(), "{}", self.text);
     }
 
+    /// Fails unless there is a result, of this JSON type.
+    #[track_caller]
+    pub fn assert_result_type(&self, expected: &str) {
+        assert_eq!(self.status, 200, "{}", self.text);
+        let found = match &self.json["result"] {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        assert_eq!(found, expected, "{}", self.text);
+    }
+
     /// Fails unless a limit with this code ended the run.
     #[track_caller]
     pub fn assert_ended_by(&self, code: &str) {

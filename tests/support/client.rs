@@ -30,7 +30,7 @@ pub struct Client {
 impl Client {
     pub fn new(base: String) -> Self {
         // No idle connections: one made by a test would die with that test's runtime, in the hands of another.
-        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let http = doer_services::tls::http_client().unwrap().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { http, base }
     }
 

@@ -21,6 +21,8 @@ pub struct Setup {
     /// Environment beside addresses and data directory.
     pub environment: Vec<(String, String)>,
     pub data: DataDir,
+    /// Where it will listen.
+    pub port: u16,
 }
 
 impl Setup {
@@ -31,7 +33,13 @@ impl Setup {
 
     /// As in production: no one is let in without credentials.
     pub fn production() -> Self {
-        Self { arguments: Vec::new(), config: String::new(), environment: Vec::new(), data: DataDir::warm() }
+        Self {
+            arguments: Vec::new(),
+            config: String::new(),
+            environment: Vec::new(),
+            data: DataDir::warm(),
+            port: free_port(),
+        }
     }
 
     /// With these lines of TOML as its configuration file.
@@ -44,7 +52,7 @@ impl Setup {
 /// A running server.
 pub struct Server {
     child: Child,
-    log: PathBuf,
+    start: Start,
     pub client: Client,
     pub port: u16,
     pub admin_port: u16,
@@ -66,33 +74,33 @@ impl Server {
 
     /// Starts one of its own, and waits until it is ready for work.
     pub async fn start(setup: Setup) -> Self {
-        let (port, admin_port) = (free_port(), free_port());
+        let (port, admin_port) = (setup.port, free_port());
         let log = setup.data.path().join("test.log");
         let config = setup.data.path().join("test.toml");
         fs::write(&config, &setup.config).unwrap();
-        let log_file = fs::File::create(&log).unwrap();
-        let child = doer()
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .args(&setup.arguments)
-            .env("DOER__SERVER__LISTEN", format!("127.0.0.1:{port}"))
-            .env("DOER__ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"))
-            .env("DOER__DATA__DIR", setup.data.path())
-            .envs(setup.environment)
-            .stdin(Stdio::null())
-            .stdout(log_file.try_clone().unwrap())
-            .stderr(log_file)
-            .spawn()
-            .unwrap();
+        let Setup { arguments, environment, data, .. } = setup;
+        let start = Start { arguments, environment, config, log, port, admin_port };
+        let child = start.spawn(&data);
         let client = Client::new(format!("http://127.0.0.1:{port}"));
-        let mut server = Self { child, log, client, port, admin_port, data: setup.data };
+        let mut server = Self { child, start, client, port, admin_port, data };
         server.wait_until_ready().await;
         server
     }
 
+    /// Kills it without a warning, as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, on the same data and the same ports.
+    pub async fn restart(&mut self) {
+        self.child = self.start.spawn(&self.data);
+        self.wait_until_ready().await;
+    }
+
     async fn wait_until_ready(&mut self) {
-        let Self { child, log, client, .. } = self;
+        let Self { child, start: Start { log, .. }, client, .. } = self;
         eventually("the server is ready", async || {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", fs::read_to_string(&*log).unwrap());
@@ -104,7 +112,7 @@ impl Server {
 
     /// Everything it wrote so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
+        fs::read_to_string(&self.start.log).unwrap()
     }
 
     /// Its metrics, as Prometheus text.
@@ -122,6 +130,36 @@ impl Server {
     pub async fn exit_code(&mut self) -> Option<i32> {
         let status = eventually("the server's end", async || self.child.try_wait().unwrap()).await;
         status.code()
+    }
+}
+
+/// How one server is started, the first time and again.
+struct Start {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    config: PathBuf,
+    log: PathBuf,
+    port: u16,
+    admin_port: u16,
+}
+
+impl Start {
+    fn spawn(&self, data: &DataDir) -> Child {
+        let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
+        doer()
+            .arg("serve")
+            .arg("--config")
+            .arg(&self.config)
+            .args(&self.arguments)
+            .env("DOER__SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("DOER__ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin_port))
+            .env("DOER__DATA__DIR", data.path())
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
@@ -15,10 +16,31 @@ use crate::fault::Termination;
 /// The budget of one execution for service calls and fetches. Never refilled.
 #[derive(Debug)]
 pub struct Ledger {
+    calls: u32,
     calls_left: AtomicU32,
+    bytes: u64,
     bytes_left: AtomicU64,
+    exhausted: OnceLock<Exhausted>,
     counts: Mutex<BTreeMap<&'static str, u32>>,
     requests: Option<Mutex<Vec<FetchRecord>>>,
+}
+
+/// The part of a budget that was used up, with how much there was of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// Calls.
+    Calls(u32),
+    /// Bytes through calls.
+    Bytes(u64),
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Calls(limit) => write!(f, "Limit of {limit} calls exceeded"),
+            Self::Bytes(limit) => write!(f, "Limit of {limit} bytes through calls exceeded"),
+        }
+    }
 }
 
 /// A request that code made, as `captureFetch` tells it.
@@ -33,7 +55,7 @@ pub struct FetchRecord {
     pub timestamp: u64,
     /// What came back; absent where nothing did.
     pub status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds; zero where nothing came back before the end.
     pub duration_ms: f64,
 }
 
@@ -41,8 +63,11 @@ impl Ledger {
     /// A budget of so many calls, and so many bytes through them. With `capture` every fetch is noted.
     pub fn new(calls: u32, bytes: u64, capture: bool) -> Self {
         Self {
+            calls,
             calls_left: AtomicU32::new(calls),
+            bytes,
             bytes_left: AtomicU64::new(bytes),
+            exhausted: OnceLock::new(),
             counts: Mutex::default(),
             requests: capture.then(Mutex::default),
         }
@@ -54,7 +79,7 @@ impl Ledger {
     /// The end of the execution, where it was one too many.
     pub fn charge_call(&self, name: &'static str) -> Result<(), Termination> {
         let left = self.calls_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        left.map_err(|_| Termination::CallLimit)?;
+        left.map_err(|_| self.exhaust(Exhausted::Calls(self.calls)))?;
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         Ok(())
     }
@@ -65,7 +90,17 @@ impl Ledger {
     /// The end of the execution, where they were too many.
     pub fn charge_bytes(&self, bytes: usize) -> Result<(), Termination> {
         let left = self.bytes_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes as u64));
-        left.map(|_| ()).map_err(|_| Termination::CallLimit)
+        left.map(|_| ()).map_err(|_| self.exhaust(Exhausted::Bytes(self.bytes)))
+    }
+
+    fn exhaust(&self, what: Exhausted) -> Termination {
+        self.exhausted.get_or_init(|| what);
+        Termination::CallLimit
+    }
+
+    /// What was used up, where something was.
+    pub fn exhausted(&self) -> Option<Exhausted> {
+        self.exhausted.get().copied()
     }
 
     /// Bytes that are left.
@@ -83,16 +118,26 @@ impl Ledger {
         self.requests.is_some()
     }
 
-    /// Notes a fetch, where they are noted.
-    pub fn note(&self, record: impl FnOnce() -> FetchRecord) {
-        if let Some(requests) = &self.requests {
-            requests.lock().unwrap_or_else(PoisonError::into_inner).push(record());
+    /// Notes a fetch that begins, where they are noted. Its number is for [`Ledger::note_end`].
+    pub fn note(&self, record: impl FnOnce() -> FetchRecord) -> Option<usize> {
+        let mut requests = self.noted()?;
+        requests.push(record());
+        Some(requests.len() - 1)
+    }
+
+    /// Notes how a fetch ended.
+    pub fn note_end(&self, number: usize, status: Option<u16>, duration_ms: f64) {
+        if let Some(record) = self.noted().as_mut().and_then(|requests| requests.get_mut(number)) {
+            (record.status, record.duration_ms) = (status, duration_ms);
         }
     }
 
-    /// The fetches that were noted.
+    /// The fetches that were noted, in the order in which they began.
     pub fn requests(&self) -> Vec<FetchRecord> {
-        let requests = self.requests.as_ref();
-        requests.map(|requests| requests.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+        self.noted().map(|requests| requests.clone()).unwrap_or_default()
+    }
+
+    fn noted(&self) -> Option<MutexGuard<'_, Vec<FetchRecord>>> {
+        self.requests.as_ref().map(|requests| requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

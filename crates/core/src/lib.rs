@@ -3,6 +3,7 @@
 //! This crate knows neither HTTP nor WebAssembly nor any database.
 
 pub mod auth;
+pub mod describe;
 pub mod fault;
 pub mod id;
 pub mod ledger;

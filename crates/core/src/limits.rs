@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tier::Tier;
+use crate::{quota::Quota, tier::Tier};
 
 const MIB: u64 = 1 << 20;
 
@@ -68,5 +68,53 @@ impl Limits {
                 code_bytes: MIB,
             },
         }
+    }
+}
+
+/// How much of the server a namespace may use at once, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Executions at the same time.
+    pub concurrency: u32,
+    /// Executions that may wait for that; one more is refused.
+    pub waiting: u32,
+    /// Executions begun within a minute; `None` is as many as the server can do.
+    pub executions_per_minute: Option<u32>,
+    /// Service calls over HTTP within a minute.
+    pub calls_per_minute: Option<u32>,
+}
+
+impl Rates {
+    /// The defaults of a tier.
+    pub const fn of(tier: Tier) -> Self {
+        match tier {
+            Tier::Internal => {
+                Self { concurrency: 100, waiting: 1000, executions_per_minute: None, calls_per_minute: None }
+            }
+            Tier::Tenant => {
+                Self { concurrency: 10, waiting: 100, executions_per_minute: Some(600), calls_per_minute: Some(6000) }
+            }
+            Tier::Public => {
+                Self { concurrency: 3, waiting: 10, executions_per_minute: Some(60), calls_per_minute: Some(600) }
+            }
+        }
+    }
+}
+
+/// All that a caller is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Of one execution.
+    pub limits: Limits,
+    /// Of its namespace, as time goes by.
+    pub rates: Rates,
+    /// Of its namespace, of what lasts.
+    pub quota: Quota,
+}
+
+impl Allowance {
+    /// The defaults of a tier.
+    pub const fn of(tier: Tier) -> Self {
+        Self { limits: Limits::of(tier), rates: Rates::of(tier), quota: Quota::of(tier) }
     }
 }

@@ -180,19 +180,19 @@ impl ScopedServices {
     /// Those of [`Egress::send`], and of the service; the end of the execution where its budget is used up.
     pub async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let started = Instant::now();
-        let timestamp = self.services.clock.now_ms();
-        let (url, method) = match self.ledger.captures() {
-            true => (request.url.clone(), request.method.clone()),
-            false => Default::default(),
-        };
-        let answer = self.send(request).await;
-        self.ledger.note(|| FetchRecord {
-            url,
-            method,
-            timestamp,
-            status: answer.as_ref().ok().map(|response| response.status),
-            duration_ms: milliseconds(started.elapsed()),
+        // Noted before it is sent: who is killed meanwhile has asked for it all the same.
+        let number = self.ledger.note(|| FetchRecord {
+            url: request.url.clone(),
+            method: request.method.clone(),
+            timestamp: self.services.clock.now_ms(),
+            status: None,
+            duration_ms: 0.0,
         });
+        let answer = self.send(request).await;
+        if let Some(number) = number {
+            let status = answer.as_ref().ok().map(|response| response.status);
+            self.ledger.note_end(number, status, milliseconds(started.elapsed()));
+        }
         answer
     }
 
@@ -215,14 +215,12 @@ impl ScopedServices {
         request: &HttpRequest,
     ) -> Result<HttpResponse, CallError> {
         let path = rest.split(['?', '#']).next().unwrap_or_default();
-        let answer = match (path.strip_prefix("/rpc/"), request.method.as_str()) {
-            (Some(method), "POST") => match parameters(request.body.as_deref().unwrap_or_default()) {
-                Ok(parameters) => self.call(service.name(), method, parameters.as_deref()).await,
-                Err(error) => Err(error.into()),
-            },
-            (Some(_), _) => Err(ServiceError::invalid("Services are called with POST").into()),
-            (None, _) => {
-                Err(ServiceError::not_found(format!("No route {path} at {service}: use /rpc/<method>")).into())
+        let answer = match self.call_of(service, path, request) {
+            Ok((method, parameters)) => self.call(service.name(), method, parameters.as_deref()).await,
+            Err(error) => {
+                // No call comes of it, and it counts as one: what is refused costs something too.
+                self.ledger.charge_call(service.name())?;
+                Err(error.into())
             }
         };
         let (status, body) = match answer {
@@ -237,6 +235,22 @@ impl ScopedServices {
             url: request.url.clone(),
             redirected: false,
         })
+    }
+
+    /// The method and the parameters that a request names.
+    fn call_of<'a>(
+        &self,
+        service: Service,
+        path: &'a str,
+        request: &HttpRequest,
+    ) -> Result<(&'a str, Option<Box<RawValue>>), ServiceError> {
+        let method = path
+            .strip_prefix("/rpc/")
+            .ok_or_else(|| ServiceError::not_found(format!("No route {path} at {service}: use /rpc/<method>")))?;
+        if request.method != "POST" {
+            return Err(ServiceError::invalid("Services are called with POST"));
+        }
+        Ok((method, parameters(request.body.as_deref().unwrap_or_default())?))
     }
 
     fn named(&self, namespace: &str) -> Result<Namespace, ServiceError> {

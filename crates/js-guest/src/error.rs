@@ -3,10 +3,10 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use doer_guest_protocol::{Exception, Level, Source};
-use rquickjs::{Ctx, Error, Value};
+use rquickjs::{Ctx, Error, Object, Result, Value, object::Property};
 
 use crate::{
-    console, inspect,
+    console, inspect, intrinsics,
     raw::{self, Kind},
     source_map::SourceMap,
 };
@@ -32,6 +32,43 @@ pub fn register(name: &str, source: &Source) {
         last_column: source.code.rsplit('\n').next().unwrap_or("").chars().count() as u32 + 1,
     };
     FILES.with_borrow_mut(|files| files.insert(name.to_owned(), file));
+}
+
+/// A new error for user code to catch. Its stack begins where it is first thrown.
+///
+/// # Errors
+/// Only out of memory.
+pub fn named<'js>(ctx: &Ctx<'js>, name: &str, message: &str) -> Result<Object<'js>> {
+    let error = with_message(ctx, message)?;
+    error.prop("name", Property::from(name).writable().configurable())?;
+    Ok(error)
+}
+
+/// A new `TypeError` for user code to catch.
+///
+/// # Errors
+/// Only out of memory.
+pub fn type_error<'js>(ctx: &Ctx<'js>, message: &str) -> Result<Object<'js>> {
+    let error = with_message(ctx, message)?;
+    error.set_prototype(Some(&intrinsics::type_error_prototype(ctx)?))?;
+    Ok(error)
+}
+
+fn with_message<'js>(ctx: &Ctx<'js>, message: &str) -> Result<Object<'js>> {
+    let error: Object<'js> = raw::bare_error(ctx)?.get()?;
+    error.prop("message", Property::from(message).writable().configurable())?;
+    Ok(error)
+}
+
+/// What `error` is to user code: the value that was thrown.
+///
+/// # Errors
+/// Only out of memory.
+pub fn thrown<'js>(ctx: &Ctx<'js>, error: Error) -> Result<Value<'js>> {
+    match error {
+        Error::Exception => Ok(ctx.catch()),
+        other => named(ctx, "InternalError", &other.to_string()).map(Object::into_value),
+    }
 }
 
 /// The exception behind `error`.

@@ -5,10 +5,10 @@
 
 use std::cell::RefCell;
 
-use doer_guest_protocol::{Evaluate, Exception, Invoke, Malformed, Step, Surface, decode, encode};
+use doer_guest_protocol::{Boot, Evaluate, Exception, Invoke, Malformed, Step, Surface, decode, encode};
 use rquickjs::Context;
 
-use crate::{host, invoke, program, runtime};
+use crate::{host, invoke, operations, program, runtime};
 
 struct Guest {
     context: Context,
@@ -22,13 +22,15 @@ thread_local! {
 
 /// Brings the engine up.
 #[unsafe(no_mangle)]
-pub extern "C" fn boot() -> u64 {
-    answer(match runtime::boot() {
+pub extern "C" fn boot(message_len: usize) -> u64 {
+    let message = host::message(message_len);
+    let booted = decode::<Boot>(&message).map_err(|error| error.to_string());
+    answer(match booted.and_then(|table| runtime::boot(&table).map_err(|error| error.to_string())) {
         Ok(context) => {
             GUEST.set(Some(Guest { context, loaded: None }));
             Step::Ready
         }
-        Err(error) => defect(&error.to_string()),
+        Err(error) => defect(&error),
     })
 }
 
@@ -65,10 +67,18 @@ pub extern "C" fn invoke(message_len: usize) -> u64 {
     }))
 }
 
-/// Goes on with the invocation.
+/// Goes on with the invocation; without a message where only time has passed.
 #[unsafe(no_mangle)]
-pub extern "C" fn resume() -> u64 {
-    answer(with_guest(|guest| Ok(guest.context.with(|ctx| invoke::resume(&ctx)))))
+pub extern "C" fn resume(message_len: usize) -> u64 {
+    answer(with_guest(|guest| {
+        guest.context.with(|ctx| {
+            if message_len > 0 {
+                // Freed before any code runs: it may be large.
+                operations::settle(&ctx, &decode(&host::message(message_len))?);
+            }
+            Ok(invoke::resume(&ctx))
+        })
+    }))
 }
 
 fn with_guest(run: impl FnOnce(&mut Guest) -> Result<Step<'static>, Malformed>) -> Step<'static> {

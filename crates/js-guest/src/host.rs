@@ -20,6 +20,17 @@ pub fn message(len: usize) -> Vec<u8> {
     imp::message(len)
 }
 
+/// Gives the host something to do. `None`: it has enough to do, and nothing was begun.
+pub fn submit(operation: &[u8]) -> Option<u32> {
+    let number = imp::submit(operation);
+    (number != doer_guest_protocol::REFUSED).then_some(number)
+}
+
+/// Tells the host that nobody waits for an operation any more.
+pub fn cancel(operation: u32) {
+    imp::cancel(operation);
+}
+
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "imports are foreign functions; each gets a pointer and length of a live buffer")]
 mod imp {
@@ -38,6 +49,10 @@ mod imp {
         fn host_log(level: u32, ptr: *const u8, len: usize);
         #[link_name = "message"]
         fn host_message(ptr: *mut u8, len: usize);
+        #[link_name = "submit"]
+        fn host_submit(ptr: *const u8, len: usize) -> u32;
+        #[link_name = "cancel"]
+        fn host_cancel(operation: u32);
     }
 
     pub fn now_us() -> f64 {
@@ -57,12 +72,28 @@ mod imp {
         unsafe { host_message(bytes.as_mut_ptr(), len) };
         bytes
     }
+
+    pub fn submit(operation: &[u8]) -> u32 {
+        unsafe { host_submit(operation.as_ptr(), operation.len()) }
+    }
+
+    pub fn cancel(operation: u32) {
+        unsafe { host_cancel(operation) }
+    }
 }
 
 /// Outside WebAssembly there is no host: this stands in for it in the guest's own tests.
 #[cfg(not(target_family = "wasm"))]
-mod imp {
-    use std::time::{SystemTime, UNIX_EPOCH};
+pub mod imp {
+    use std::{
+        cell::RefCell,
+        time::{SystemTime, UNIX_EPOCH},
+    };
+
+    thread_local! {
+        /// What was submitted; numbers are places. What was cancelled is empty.
+        pub static SUBMITTED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
 
     #[expect(clippy::disallowed_methods, reason = "the stand-in for the host's clock")]
     pub fn now_us() -> f64 {
@@ -80,5 +111,16 @@ mod imp {
 
     pub fn message(_len: usize) -> Vec<u8> {
         Vec::new()
+    }
+
+    pub fn submit(operation: &[u8]) -> u32 {
+        SUBMITTED.with_borrow_mut(|submitted| {
+            submitted.push(operation.to_vec());
+            submitted.len() as u32 - 1
+        })
+    }
+
+    pub fn cancel(operation: u32) {
+        SUBMITTED.with_borrow_mut(|submitted| submitted[operation as usize].clear());
     }
 }

@@ -13,6 +13,7 @@ struct Intrinsics {
     to_iso_string: Persistent<Function<'static>>,
     regexp_to_string: Persistent<Function<'static>>,
     require: Persistent<Function<'static>>,
+    type_error: Persistent<Object<'static>>,
 }
 
 thread_local! {
@@ -40,6 +41,7 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
             setForEach: Set.prototype.forEach,
             toISOString: Date.prototype.toISOString,
             regExpToString: RegExp.prototype.toString,
+            typeError: TypeError.prototype,
             require: (run, module, require) => { run(module.exports, require, module); return module.exports; },
         })",
         "doer:intrinsics",
@@ -54,6 +56,7 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
         to_iso_string: kept.get("toISOString")?,
         regexp_to_string: kept.get("regExpToString")?,
         require: kept.get("require")?,
+        type_error: kept.get("typeError")?,
     };
     INTRINSICS.set(Some(intrinsics));
     Ok(())
@@ -62,6 +65,17 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
 fn restore<'js>(ctx: &Ctx<'js>, pick: impl Fn(&Intrinsics) -> &Persistent<Function<'static>>) -> Result<Function<'js>> {
     INTRINSICS
         .with_borrow(|kept| kept.as_ref().map(|kept| pick(kept).clone()))
+        .ok_or(rquickjs::Error::Unknown)?
+        .restore(ctx)
+}
+
+/// `TypeError.prototype`.
+///
+/// # Errors
+/// Only before [`capture`].
+pub fn type_error_prototype<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    INTRINSICS
+        .with_borrow(|kept| kept.as_ref().map(|kept| kept.type_error.clone()))
         .ok_or(rquickjs::Error::Unknown)?
         .restore(ctx)
 }

@@ -1,4 +1,4 @@
-//! One invocation: call what the program offers, then run jobs and timers until it is over.
+//! One invocation: call what the program offers, then run jobs, timers and what calls have given until it is over.
 
 use std::cell::RefCell;
 
@@ -12,10 +12,11 @@ use rquickjs::{
 use crate::{
     error, intrinsics,
     json::{self, Unserializable},
+    operations,
     program::{Entry, Script},
     random,
     raw::{self, Kind},
-    scope, timers, web,
+    scope, services, timers, web,
 };
 
 /// The address that code run by `POST /execute` believes to be called at.
@@ -29,9 +30,11 @@ thread_local! {
 /// Calls the entry and goes on as far as possible.
 pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> Step<'static> {
     random::seed(message.seed);
-    web::begin_invocation(ctx);
+    // Code without bindings has no network either, whatever was granted.
+    let granted = message.services.filter(|_| surface == Surface::Full);
+    web::begin_invocation(granted.is_some());
     scope::set_global(false);
-    match call(ctx, entry, surface, message) {
+    match call(ctx, entry, surface, granted, message) {
         Ok(value) => {
             RESULT.set(Some(Persistent::save(ctx, value)));
             resume(ctx)
@@ -40,12 +43,18 @@ pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> 
     }
 }
 
-fn call<'js>(ctx: &Ctx<'js>, entry: Entry, surface: Surface, message: Invoke) -> Result<Value<'js>> {
+fn call<'js>(
+    ctx: &Ctx<'js>,
+    entry: Entry,
+    surface: Surface,
+    granted: Option<u32>,
+    message: Invoke,
+) -> Result<Value<'js>> {
     let input = match &message.input {
         Some(text) => ctx.json_parse(text.as_str())?,
         None => Value::new_undefined(ctx.clone()),
     };
-    let env = Object::new(ctx.clone())?;
+    let env = services::env(ctx, granted)?;
     let context = make_context(ctx, &message.context)?;
     let request = |ctx: &Ctx<'js>| {
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
@@ -136,16 +145,23 @@ pub fn resume(ctx: &Ctx<'_>) -> Step<'static> {
 }
 
 fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
+    let mut ran_timer = false;
     loop {
         while ctx.execute_pending_job() {}
         if outcome_of(ctx)?.is_some() && background_is_done(ctx)? {
             break;
         }
-        if !timers::run_one(ctx)? {
-            if let Some(wake_after_us) = timers::next_due_us() {
-                return Ok(Step::Waiting { wake_after_us });
+        // Also between two timers that are due: code that polls by them would never hear of its calls.
+        if ran_timer && operations::any_pending() {
+            return Ok(Step::Waiting { wake_after_us: timers::next_due_us() });
+        }
+        ran_timer = timers::run_one(ctx)?;
+        if !ran_timer {
+            let wake_after_us = timers::next_due_us();
+            if wake_after_us.is_none() && !operations::any_pending() {
+                break;
             }
-            break;
+            return Ok(Step::Waiting { wake_after_us });
         }
     }
     Ok(match outcome_of(ctx)? {

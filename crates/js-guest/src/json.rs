@@ -32,14 +32,32 @@ impl From<rquickjs::Error> for Unserializable {
 /// # Errors
 /// [`Unserializable`].
 pub fn stringify<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> std::result::Result<String, Unserializable> {
-    let mut writer = Writer { ctx, out: Vec::with_capacity(128), open: Vec::new(), path: Vec::new() };
+    let mut writer = Writer::new(ctx, Subject::Result);
     writer.value(value)?;
-    // Only ASCII escapes and valid UTF-8 are ever written.
-    String::from_utf8(writer.out).map_err(|_| Unserializable::Value("the result is not valid Unicode".into()))
+    writer.finish()
+}
+
+/// The JSON text of a call's arguments, an array: trailing `undefined` is left out, any other is `null`.
+///
+/// # Errors
+/// [`Unserializable`].
+pub fn arguments<'js>(ctx: &Ctx<'js>, given: &[Value<'js>]) -> std::result::Result<String, Unserializable> {
+    let count = given.iter().rposition(|argument| !argument.is_undefined()).map_or(0, |last| last + 1);
+    let mut writer = Writer::new(ctx, Subject::Arguments);
+    writer.list(count, |writer, index| writer.value(&given[index]))?;
+    writer.finish()
+}
+
+/// What is being written, as errors call it.
+#[derive(Clone, Copy)]
+enum Subject {
+    Result,
+    Arguments,
 }
 
 struct Writer<'a, 'js> {
     ctx: &'a Ctx<'js>,
+    subject: Subject,
     out: Vec<u8>,
     /// Objects that are being written: meeting one again is a cycle.
     open: Vec<Value<'js>>,
@@ -51,7 +69,16 @@ enum Step {
     Index(usize),
 }
 
-impl<'js> Writer<'_, 'js> {
+impl<'a, 'js> Writer<'a, 'js> {
+    fn new(ctx: &'a Ctx<'js>, subject: Subject) -> Self {
+        Self { ctx, subject, out: Vec::with_capacity(128), open: Vec::new(), path: Vec::new() }
+    }
+
+    fn finish(self) -> std::result::Result<String, Unserializable> {
+        // Only ASCII escapes and valid UTF-8 are ever written.
+        String::from_utf8(self.out).map_err(|_| Unserializable::Value("the text is not valid Unicode".into()))
+    }
+
     fn value(&mut self, value: &Value<'js>) -> std::result::Result<(), Unserializable> {
         if value.is_null() || value.is_undefined() {
             self.out.extend_from_slice(b"null");
@@ -212,7 +239,11 @@ impl<'js> Writer<'_, 'js> {
     }
 
     fn refuse(&self, what: &str) -> Unserializable {
-        let mut path = String::from("result");
+        let (root, fate) = match self.subject {
+            Subject::Result => ("result", "returned"),
+            Subject::Arguments => ("arguments", "sent"),
+        };
+        let mut path = String::from(root);
         for step in &self.path {
             match step {
                 Step::Key(key) if is_identifier(key) => path.push_str(&format!(".{key}")),
@@ -220,7 +251,7 @@ impl<'js> Writer<'_, 'js> {
                 Step::Index(index) => path.push_str(&format!("[{index}]")),
             }
         }
-        Unserializable::Value(format!("{path} cannot be returned as JSON: it is {what}"))
+        Unserializable::Value(format!("{path} cannot be {fate} as JSON: it is {what}"))
     }
 }
 

@@ -43,6 +43,20 @@ fn own<'js>(ctx: &Ctx<'js>, value: qjs::JSValue) -> Result<Value<'js>> {
     }
 }
 
+/// A bare `Error` object, which has no stack yet: it gets the one of the place where it is first thrown, which for the
+/// reason of a promise is the `await` of whoever waited. An error made by a constructor would have ours.
+///
+/// # Errors
+/// Only out of memory.
+pub fn bare_error<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
+    let any = Exception::from_message(ctx.clone(), "")?;
+    // SAFETY: the class is that of a live error, so the context knows it and its prototype.
+    unsafe {
+        let class = qjs::JS_GetClassID(any.as_object().as_value().as_raw());
+        own(ctx, qjs::JS_NewObjectClass(ctx.as_raw().as_ptr(), class))
+    }
+}
+
 /// A string's content as UTF-8 in which lone surrogates stand as three bytes each (WTF-8).
 ///
 /// # Errors

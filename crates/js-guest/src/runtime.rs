@@ -1,8 +1,9 @@
 //! The engine and everything on its global object, as it is before any user code.
 
+use doer_guest_protocol::Boot;
 use rquickjs::{Context, Result, Runtime};
 
-use crate::{console, intrinsics, modules, random, timers, web};
+use crate::{console, intrinsics, modules, random, services, timers, web};
 
 /// Below this much of the 640 KiB stack (`-zstack-size`) QuickJS refuses to go deeper, by a `RangeError`; the
 /// rest is for natives that do not check. The host's own limit for Wasm frames lies far above both.
@@ -13,11 +14,11 @@ const FIRST_COLLECTION_BYTES: usize = 16 << 20;
 /// Free heap that every run starts with.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// Boots the engine.
+/// Boots the engine, with the services that there are to call.
 ///
 /// # Errors
 /// Only if our own scripts do not run, which is a defect of the build.
-pub fn boot() -> Result<Context> {
+pub fn boot(table: &Boot) -> Result<Context> {
     let runtime = Runtime::new()?;
     runtime.set_max_stack_size(STACK_BYTES);
     runtime.set_loader(modules::Imports, modules::Imports);
@@ -27,7 +28,8 @@ pub fn boot() -> Result<Context> {
         console::install(&ctx)?;
         timers::install(&ctx)?;
         random::install(&ctx)?;
-        web::install(&ctx)
+        web::install(&ctx)?;
+        services::install(&ctx, table)
     })?;
     runtime.run_gc();
     // Room to grow into without asking the host: growing memory is a system call there, in every run.

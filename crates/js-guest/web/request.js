@@ -3,7 +3,7 @@
   'use strict';
   const {
     SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup,
-    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, str, requestUrl, urlHref,
+    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, requestUrl, str, takeContent, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
@@ -164,6 +164,14 @@
       };
       mixBody(Request.prototype, (request) => request.#content, (request) => request.#list);
       native.brand((v) => #url in v);
+      // What is sent of a request; its body counts as used from then on.
+      native.requestParts = (request) => {
+        const content = request.#content;
+        const body = content === null ? null : takeContent(content);
+        return [request.#method, request.#url, request.#description.redirect, request.#list, body];
+      };
+      // The signal that can abort a request; undefined where there is none.
+      native.requestSignal = (request) => request.#signal ?? request.#followed;
       native.newRequest = (url, method, body, ...list) => {
         const request = new Request(SECRET);
         request.#url = requestUrl(url);

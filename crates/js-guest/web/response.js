@@ -26,21 +26,15 @@
     #list;
     #headers = undefined;
     #content = null;
-    // DEFAULT, REDIRECT or ERROR; the headers of the last two are immutable.
+    // DEFAULT, REDIRECT, ERROR, or where it came from: `{ url, redirected }`. Only the first has headers that can be changed.
     #kind = DEFAULT;
     constructor(body = null, init = undefined) {
       if (body === SECRET) return;
       initialize(this, init, body === null || body === undefined ? null : extractBody(body));
     }
-    get type() { return this.#kind === ERROR ? 'error' : 'default'; }
-    get url() {
-      this.#status;
-      return '';
-    }
-    get redirected() {
-      this.#status;
-      return false;
-    }
+    get type() { return this.#kind === ERROR ? 'error' : isObject(this.#kind) ? 'basic' : 'default'; }
+    get url() { return isObject(this.#kind) ? this.#kind.url : ''; }
+    get redirected() { return isObject(this.#kind) && this.#kind.redirected; }
     get status() { return this.#status; }
     get ok() { return this.#status >= 200 && this.#status <= 299; }
     get statusText() { return this.#statusText; }
@@ -122,6 +116,14 @@
       mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
       native.brand((v) => #status in v);
       native.isResponse = (v) => isObject(v) && #status in v;
+      native.networkResponse = (status, url, redirected, body, ...list) => {
+        const response = new Response(SECRET);
+        response.#status = status;
+        response.#kind = { __proto__: null, url, redirected };
+        response.#list = list;
+        if (body !== undefined && body !== null) response.#content = bodyContent(body, null);
+        return response;
+      };
       native.takeResponse = (response) => {
         const content = response.#content;
         return [response.#status, response.#list, content === null ? null : takeContent(content)];

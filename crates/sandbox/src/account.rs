@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doer_core::{fault::Termination, limits::Limits, tier::Tier};
+use doer_core::{fault::Termination, ledger::FetchRecord, limits::Limits, tier::Tier};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{Console, Invocation, Usage};
+use crate::{Console, Invocation, Surface, Usage, door::Door};
 
 /// A host's decision to end the guest, on its way through wasmtime as an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,8 @@ const LINE_BYTES: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) limits: Limits,
+    /// Absent where nothing is granted.
+    pub(crate) door: Option<Door>,
     started: Instant,
     truncate: bool,
     cpu_ns: AtomicU64,
@@ -51,21 +53,27 @@ struct Transcript {
 
 impl Account {
     pub(crate) fn open(invocation: &mut Invocation) -> Self {
-        Self::new(invocation.limits, invocation.truncate, std::mem::take(&mut invocation.console))
+        let services = invocation.services.take().filter(|_| invocation.surface == Surface::Full);
+        let console = std::mem::take(&mut invocation.console);
+        Self {
+            door: services.map(Door::open),
+            ..Self::new(invocation.limits, invocation.started, invocation.truncate, console)
+        }
     }
 
     /// An account for our own code: booting the engine.
     pub(crate) fn unlimited() -> Self {
-        let account = Self::new(Limits::of(Tier::Internal), false, Console::Discard);
+        let account = Self::new(Limits::of(Tier::Internal), Instant::now(), false, Console::Discard);
         // It is polled by nobody who would say so.
         account.poll_begins();
         account
     }
 
-    fn new(limits: Limits, truncate: bool, console: Console) -> Self {
+    fn new(limits: Limits, started: Instant, truncate: bool, console: Console) -> Self {
         Self {
             limits,
-            started: Instant::now(),
+            door: None,
+            started,
             truncate,
             cpu_ns: AtomicU64::new(0),
             polled_at_ns: AtomicU64::new(0),
@@ -216,10 +224,20 @@ impl Account {
             fuel: self.fuel.load(Relaxed),
             peak_memory_bytes: self.peak_memory_bytes.load(Relaxed),
             output_bytes: transcript.output_bytes,
-            calls: Default::default(),
+            calls: self
+                .door
+                .iter()
+                .flat_map(|door| door.ledger().counts())
+                .map(|(name, n)| (name.to_owned(), n))
+                .collect(),
             cold_start: self.cold_start.load(Relaxed),
         };
         (logs, transcript.truncated, usage)
+    }
+
+    /// The requests that were sent, where they are noted.
+    pub(crate) fn requests(&self) -> Vec<FetchRecord> {
+        self.door.as_ref().map(|door| door.ledger().requests()).unwrap_or_default()
     }
 
     fn transcript(&self) -> MutexGuard<'_, Transcript> {

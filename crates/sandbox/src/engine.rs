@@ -73,7 +73,8 @@ fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     let slots = settings.concurrency;
     let mut pool = PoolingAllocationConfig::default();
     // A JavaScript guest is two instances on one memory: its heap image, and the engine that works on it.
-    pool.total_core_instances(2 * slots).total_memories(slots).total_tables(slots).total_stacks(slots);
+    // A command that gives memory for the answer to a call runs on a second stack.
+    pool.total_core_instances(2 * slots).total_memories(slots).total_tables(slots).total_stacks(2 * slots);
     pool.max_memory_size(usize::try_from(settings.max_memory_bytes).unwrap_or(usize::MAX));
     pool.table_elements(TABLE_ELEMENTS);
     // A slot that was used for an image before keeps that image mapped: as many may be warm as there are.

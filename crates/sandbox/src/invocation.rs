@@ -1,6 +1,8 @@
 //! What one run is given beside its code.
 
-use doer_core::limits::Limits;
+use std::time::Instant;
+
+use doer_core::{limits::Limits, scoped::ScopedServices};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,11 @@ pub struct Invocation {
     pub surface: Surface,
     /// What it may use.
     pub limits: Limits,
+    /// When its time on the clock began: whoever let it wait before that has used some of it up.
+    pub started: Instant,
+    /// The services it is granted, and the way to the network; without them there is neither. Their ledger is the
+    /// budget for calls. Code that runs `Pure` gets none.
+    pub services: Option<ScopedServices>,
     /// Cut result and logs at the output limit, rather than end the run.
     pub truncate: bool,
     /// What becomes of console output.

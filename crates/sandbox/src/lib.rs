@@ -2,12 +2,14 @@
 //!
 //! A [`Sandbox`] takes a [`Program`] and an [`Invocation`] and gives an [`Outcome`]. Each execution has a
 //! store and a heap of its own, made from an image in microseconds and wiped afterwards; nothing of it
-//! is ever used again. This crate knows no service and no HTTP: it can be embedded by itself.
+//! is ever used again. This crate knows no service and no HTTP: what a guest may ask of the outside goes through the
+//! [`ScopedServices`](doer_core::scoped::ScopedServices) that its invocation brings along. It can be embedded by itself.
 
 mod account;
 mod cache;
 pub mod compiler;
 mod config;
+mod door;
 mod engine;
 mod error;
 mod guest;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use doer_core::fault::Termination;
+use doer_core::{fault::Termination, ledger::FetchRecord};
 use serde_json::value::RawValue;
 
 /// What came of a run: an answer or the guest's error, and everything it used and wrote either way.
@@ -14,6 +14,8 @@ pub struct Outcome {
     pub logs: Vec<String>,
     /// Result or logs were cut at the output limit.
     pub truncated: bool,
+    /// Requests that it sent, where the ledger of its services notes them.
+    pub requests: Vec<FetchRecord>,
     /// What it used.
     pub usage: Usage,
 }
@@ -66,7 +68,7 @@ pub struct Usage {
     pub peak_memory_bytes: u64,
     /// Result and logs.
     pub output_bytes: u64,
-    /// Service calls, by service.
+    /// Service calls, by service; requests under `fetch`.
     pub calls: BTreeMap<String, u32>,
     /// Had to be evaluated or compiled first.
     pub cold_start: bool,

@@ -127,10 +127,11 @@ impl Sandbox {
         F: Future<Output = Result<T, End>>,
     {
         let account = Arc::new(Account::open(&mut invocation));
-        let (cancel, wall) = (invocation.cancel.clone(), invocation.limits.wall);
+        let cancel = invocation.cancel.clone();
+        let time_left = invocation.limits.wall.saturating_sub(invocation.started.elapsed());
         let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
         // The clocks below are looked at only once something runs.
-        for (limit, termination) in [(wall, Termination::Timeout), (account.limits.cpu, Termination::CpuLimit)] {
+        for (limit, termination) in [(time_left, Termination::Timeout), (account.limits.cpu, Termination::CpuLimit)] {
             if limit.is_zero() {
                 return (Err(End::Terminated(termination)), account);
             }
@@ -139,7 +140,7 @@ impl Sandbox {
             biased;
             () = cancel.cancelled() => Err(End::Terminated(Termination::Cancelled)),
             ended = work(run) => ended,
-            () = tokio::time::sleep(wall) => Err(End::Terminated(Termination::Timeout)),
+            () = tokio::time::sleep(time_left) => Err(End::Terminated(Termination::Timeout)),
         };
         (ended, account)
     }
@@ -151,7 +152,7 @@ fn outcome((ended, account): (Result<Answer, End>, Arc<Account>)) -> Result<Outc
         Ok(answer) => Ok(answer),
         Err(end) => Err(into_guest_error(end, &account)?),
     };
-    Ok(Outcome { answer, logs, truncated, usage })
+    Ok(Outcome { answer, logs, truncated, requests: account.requests(), usage })
 }
 
 /// One execution on its way.
@@ -338,7 +339,10 @@ fn explain(code: Termination, account: &Account) -> GuestError {
         Termination::OutputLimit => {
             ("LimitError", format!("Output limit of {} bytes for result and logs exceeded", limits.output_bytes))
         }
-        Termination::CallLimit => ("LimitError", format!("Limit of {} calls exceeded", limits.calls)),
+        Termination::CallLimit => {
+            let exhausted = account.door.as_ref().and_then(|door| door.ledger().exhausted());
+            ("LimitError", exhausted.map_or_else(|| "Limit of calls exceeded".to_owned(), |what| what.to_string()))
+        }
         Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),
     };
     GuestError { name: name.to_owned(), message, code: Some(code), ..GuestError::default() }

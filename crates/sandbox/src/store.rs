@@ -11,6 +11,7 @@ use wasmtime::{Engine, ResourceLimiter, Store, Trap, UpdateDeadline};
 use crate::{
     Error, GuestError,
     account::{Account, Ended},
+    guest::javascript::operations::Operations,
 };
 
 /// Epochs until the first interruption: one to two milliseconds, as the first tick may come at once.
@@ -24,8 +25,12 @@ pub(crate) struct State {
     pub(crate) message: Vec<u8>,
     /// The memory that a JavaScript guest works on.
     pub(crate) memory: Option<wasmtime::Memory>,
+    /// What a JavaScript guest waits for; made when it first asks for something.
+    pub(crate) operations: Option<Operations>,
     /// What a WASI module sees of the system.
     pub(crate) wasi: Option<wasmtime_wasi::p1::WasiP1Ctx>,
+    /// A WASI module is giving memory for an answer to a call; it must not make another meanwhile.
+    pub(crate) allocating: bool,
 }
 
 /// The time that a guest is told.
@@ -113,8 +118,15 @@ impl ResourceLimiter for State {
 /// # Errors
 /// [`End::Host`] if the engine refuses, which it has no reason to.
 pub(crate) fn open(engine: &Engine, account: &Arc<Account>) -> Result<Store<State>, End> {
-    let state =
-        State { account: account.clone(), clock: GuestClock::Running, message: Vec::new(), memory: None, wasi: None };
+    let state = State {
+        account: account.clone(),
+        clock: GuestClock::Running,
+        message: Vec::new(),
+        memory: None,
+        operations: None,
+        wasi: None,
+        allocating: false,
+    };
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
     store.set_fuel(account.fuel_left()).map_err(|source| Error::Engine { during: "setting fuel", source })?;

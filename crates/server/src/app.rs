@@ -2,16 +2,17 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use doer_core::time::{Clock, SystemClock};
-use doer_sandbox::{CompilerConfig, Sandbox, SandboxConfig};
-use doer_services::{
-    auth::{Authority, OpenError, Settings},
-    keys::{KeyStore, NewKey},
+use doer_core::{
+    run::CodeRunner,
+    time::{Clock, SystemClock},
 };
+use doer_sandbox::{CompilerConfig, Sandbox, SandboxConfig};
+use doer_services::keys::{KeyStore, NewKey};
 use thiserror::Error;
 
 use crate::{
-    auth::{Authenticator, developer},
+    admission::Admission,
+    auth::Authenticator,
     budget::Budget,
     config::Config,
     data::{DataDir, DataError},
@@ -19,6 +20,7 @@ use crate::{
     executions::Executions,
     http::body::Intake,
     lifecycle::Lifecycle,
+    platform::{Platform, PlatformError},
     telemetry::Metrics,
 };
 
@@ -31,9 +33,9 @@ pub enum StartError {
     /// The store of keys.
     #[error("the store of API keys cannot be used")]
     Keys(#[from] doer_services::Error),
-    /// Users, keys and those who are believed beside us.
-    #[error("credentials cannot be checked")]
-    Authority(#[from] OpenError),
+    /// The services.
+    #[error("the services cannot be started")]
+    Platform(#[from] PlatformError),
     /// The sandbox.
     #[error("the sandbox cannot be started")]
     Sandbox(#[from] doer_sandbox::Error),
@@ -47,6 +49,8 @@ pub enum StartError {
 pub struct App {
     /// What holds.
     pub config: Config,
+    /// The services, and what stands around them.
+    pub platform: Platform,
     /// Who is asking.
     pub authenticator: Authenticator,
     /// Reads request bodies.
@@ -67,10 +71,9 @@ impl App {
     pub async fn compose(config: Config, dev: bool) -> Result<Arc<Self>, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data = DataDir::open(&config.data.dir)?;
-        let settings = Settings { built_in: if dev { developer().user } else { None }, ..Settings::default() };
-        let authority = Authority::open(&data.keys()?, &data.installation_key()?, Arc::clone(&clock), settings)?;
+        let platform = Platform::open(&config, &data, dev)?;
         if !dev {
-            first_key(&authority.keys(), &data, &*clock)?;
+            first_key(&platform.authority.keys(), &data, &*clock)?;
         }
         let sandbox = match config.execution.enabled {
             true => Some(start_sandbox(&config, &data).await?),
@@ -80,19 +83,23 @@ impl App {
         let lifecycle = Lifecycle::default();
         let runner = Arc::new(Runner {
             sandbox,
+            services: Arc::clone(&platform.services),
+            allowances: Arc::clone(&platform.allowances),
+            admission: Admission::default(),
             executions: Arc::new(Executions::new(config.execution.recent)),
             cache: ResultCache::new(config.execution.result_cache_bytes),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
             lifecycle: lifecycle.clone(),
         });
-        let authenticator = Authenticator { authority, clock, dev };
+        platform.start(runner.clone() as Arc<dyn CodeRunner>);
+        let authenticator = Authenticator { authority: Arc::clone(&platform.authority), clock, dev };
         let intake = Intake {
             budget: Budget::new(config.server.body_budget_bytes),
             read_timeout: config.server.body_read_timeout,
             lifecycle: lifecycle.clone(),
         };
-        Ok(Arc::new(Self { config, authenticator, intake, runner, metrics, lifecycle }))
+        Ok(Arc::new(Self { config, platform, authenticator, intake, runner, metrics, lifecycle }))
     }
 
     /// Is new work welcome?
@@ -106,7 +113,7 @@ fn first_key(keys: &KeyStore, data: &DataDir, clock: &dyn Clock) -> Result<(), S
     if !keys.is_empty()? {
         return Ok(());
     }
-    let now_ms = u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX);
+    let now_ms = clock.now_ms();
     let key = NewKey {
         name: "first start".to_owned(),
         user_id: "admin".to_owned(),

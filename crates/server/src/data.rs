@@ -51,7 +51,7 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
-    /// The API keys: a database that only the owner reads, empty where there was none.
+    /// Users, keys and tenants: a database that only the owner reads, empty where there was none.
     ///
     /// # Errors
     /// [`DataError::Io`].
@@ -63,6 +63,17 @@ impl DataDir {
         for name in ["keys.db", "keys.db-wal", "keys.db-shm"] {
             make_private(&self.0.join(name)).map_err(failed)?;
         }
+        Ok(path)
+    }
+
+    /// The databases of the services: a directory that only the owner enters.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn services(&self) -> Result<PathBuf, DataError> {
+        let path = self.0.join("services");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| DataError::Io { path: path.clone(), source })?;
         Ok(path)
     }
 

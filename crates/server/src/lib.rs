@@ -1,6 +1,8 @@
 //! The server around the sandbox: HTTP, callers, limits, configuration, the command line.
 #![doc = include_str!("../../../docs/architecture.md")]
 
+pub mod admission;
+pub mod allowances;
 pub mod app;
 pub mod auth;
 pub mod budget;
@@ -12,4 +14,6 @@ pub mod execute;
 pub mod executions;
 pub mod http;
 pub mod lifecycle;
+pub mod platform;
+pub mod rate;
 pub mod telemetry;

@@ -36,6 +36,15 @@ pub enum Error {
         /// The newest version known here.
         known: usize,
     },
+    /// A file or directory could not be made or removed.
+    #[error("cannot make or remove {path}")]
+    File {
+        /// Where.
+        path: String,
+        /// The operating system's account.
+        #[source]
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("the database failed")]
     Statement(#[from] rusqlite::Error),
@@ -57,6 +66,9 @@ pub enum Error {
     /// The work panicked.
     #[error("work on a database panicked")]
     Panicked,
+    /// The transaction that several writes shared failed; the log says how.
+    #[error("a transaction that writes share failed")]
+    Uncommitted,
     /// The caller is refused; the transaction was rolled back.
     #[error("refused")]
     Refused(#[from] ServiceError),
@@ -115,6 +127,24 @@ impl Database {
         blocking(move || this.write_now(work)).await
     }
 
+    /// Writes as [`Self::write`] does, and hands the outcome to `then` once it is durable: even where whoever called
+    /// has stopped waiting by then.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`]; the others are handed to `then`.
+    pub(crate) async fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+        then: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Result<(), Error> {
+        let this = self.clone();
+        blocking(move || {
+            then(this.write_now(work));
+            Ok(())
+        })
+        .await
+    }
+
     /// Reads, beside whoever writes.
     ///
     /// # Errors
@@ -157,6 +187,16 @@ impl Database {
         }
         result
     }
+}
+
+/// A number as SQLite keeps it.
+pub(crate) fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A time span in milliseconds, as SQLite keeps it.
+pub(crate) fn stored_ms(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` where it may block.

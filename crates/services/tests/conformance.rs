@@ -1,5 +1,7 @@
 //! The conformance suite, run over the embedded services.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 #[path = "conformance/auth.rs"]
 mod auth;
 #[path = "conformance/db.rs"]
@@ -8,8 +10,12 @@ mod db;
 mod door;
 #[path = "conformance/email.rs"]
 mod email;
+#[path = "conformance/forward.rs"]
+mod forward;
 #[path = "conformance/gateway.rs"]
 mod gateway;
+#[path = "support/jobs.rs"]
+mod jobs;
 #[path = "conformance/mcp.rs"]
 mod mcp;
 #[path = "conformance/queue.rs"]
@@ -18,5 +24,8 @@ mod queue;
 mod scenarios;
 #[path = "conformance/schedule.rs"]
 mod schedule;
+#[path = "fixtures/smtp.rs"]
+#[expect(dead_code, reason = "scenarios look at answers only, and not at what the server was given")]
+mod smtp;
 #[path = "conformance/webhooks.rs"]
 mod webhooks;

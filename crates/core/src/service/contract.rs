@@ -59,6 +59,9 @@ macro_rules! contract {
             }
         }
 
+        /// What the service is.
+        pub(crate) const DOCS: &str = concat!($($about, "\n",)* "").trim_ascii();
+
         /// This service's part of the method table.
         pub(crate) fn methods() -> Vec<$crate::service::Method> {
             vec![$({

@@ -10,14 +10,15 @@ use super::{Page, Service};
 
 contract! {
     /// Mail. Every mail that is accepted is in a durable outbox before the call returns; from there it is sent by SMTP,
-    /// and retried. Where no SMTP server is configured mails stay in the outbox, and can be read there.
+    /// and retried for a day. Where no SMTP server is configured mails stay in the outbox, and can be read there.
+    /// A mail goes to all its recipients or to none.
     trait Email for Service::Email;
 
-    /// Accepts a mail.
+    /// Accepts a mail: at most 50 recipients, and 10 MiB of text, HTML and files.
     write send(Send {
         /// Addresses, like `ada@example.com` or `Ada <ada@example.com>`.
         to: Recipients,
-        /// Subject.
+        /// Subject: one line, at most 989 bytes.
         subject: String,
         /// Text, unless the options say otherwise.
         body: String,
@@ -33,15 +34,15 @@ contract! {
         template: String,
         /// Fields of the template.
         data: BTreeMap<String, Value>,
-    }) -> Accepted, fails with [NotFound, Forbidden, Quota];
+    }) -> Accepted, fails with [NotFound, Quota];
 
-    /// A mail and where it stands, or null.
+    /// A mail and where it stands, or null. Its text and HTML are kept for a while after it was sent.
     read get_email_status = "getEmailStatus"(GetEmailStatus {
         /// Its id.
         id: String,
     }) -> Option<Mail>;
 
-    /// Mails, the newest first.
+    /// Mails, the newest first, without their text and HTML.
     read list_emails = "listEmails"(ListEmails {
         /// Which of them.
         options: Option<ListEmailsOptions>,
@@ -77,11 +78,11 @@ pub struct SendOptions {
     pub text: Option<String>,
     /// The same as HTML.
     pub html: Option<String>,
-    /// Files.
+    /// Files, 20 at most.
     pub attachments: Vec<Attachment>,
-    /// More headers; their names begin with `X-` or `List-`.
+    /// More headers, 20 at most; their names begin with `X-` or `List-`.
     pub headers: BTreeMap<String, String>,
-    /// For the caller's own use.
+    /// For the caller's own use: 20 at most, of 64 bytes each.
     pub tags: Vec<String>,
 }
 
@@ -137,9 +138,9 @@ pub struct Mail {
     pub bcc: Vec<String>,
     /// Subject.
     pub subject: String,
-    /// Text.
+    /// Text; null in lists, and once it is no longer kept.
     pub text: Option<String>,
-    /// HTML.
+    /// HTML; null in lists, and once it is no longer kept.
     pub html: Option<String>,
     /// The caller's own.
     pub tags: Vec<String>,

@@ -3,10 +3,11 @@
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What kind of refusal or failure it is. The same word reaches every caller, through whichever door it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// A parameter is missing, unknown, mistyped or out of range.

@@ -66,6 +66,20 @@ impl Service {
         &TABLE[self as usize]
     }
 
+    /// What it is, as its contract says.
+    pub const fn docs(self) -> &'static str {
+        match self {
+            Self::Db => db::DOCS,
+            Self::Auth => auth::DOCS,
+            Self::Gateway => gateway::DOCS,
+            Self::Schedule => schedule::DOCS,
+            Self::Webhooks => webhooks::DOCS,
+            Self::Email => email::DOCS,
+            Self::Mcp => mcp::DOCS,
+            Self::Queue => queue::DOCS,
+        }
+    }
+
     /// The method of that name.
     pub fn method(self, name: &str) -> Option<&'static Method> {
         self.methods().iter().find(|method| method.name == name)

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Entries of a list, and where they stand in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The entries.
     pub data: Vec<T>,

@@ -10,12 +10,13 @@ use crate::run::Snippet;
 contract! {
     /// Messages, delivered at least once. A queue exists as soon as something is sent to it, and belongs to its
     /// namespace. What was accepted is never lost: it is delivered and acknowledged, cancelled, or ends in `<queue>-dlq`.
+    /// A message of a dead-letter queue that has no attempt left either is `dead`, and goes nowhere else.
     trait Queue for Service::Queue;
 
     /// Sends one message. With a `key` that a message of this queue has which is not done yet, nothing is sent: the
     /// answer is that message's id.
     write send(Send {
-        /// Name of the queue: 1 to 128 letters, digits or any of `- _ . :`.
+        /// Name of the queue: 1 to 128 letters, digits or any of `- _ . :`; `-dlq` may follow.
         queue: String,
         /// Any JSON, at most 256 KiB.
         message: Value,
@@ -40,16 +41,18 @@ contract! {
         options: Option<ReceiveOptions>,
     }) -> Vec<Delivery>, fails with [Conflict];
 
-    /// Says that messages are done. Those that are not the caller's to acknowledge any more are left out.
+    /// Says that messages are done. Those that are not the caller's to acknowledge any more are left out: their
+    /// visibility has passed, or they were cancelled.
     write ack(Ack {
-        /// Receipts of deliveries, or ids of messages that are being delivered.
+        /// Receipts of deliveries, or ids of messages that are being delivered; 1000 at most.
         ids: Vec<String>,
     }) -> Count;
 
-    /// Gives messages back, to be delivered again after a while: 60 s x 2^attempts, an hour at most, where the
-    /// options do not say. Those that had their last attempt go to `<queue>-dlq`.
+    /// Gives messages back, to be delivered again after a while: where the options do not say, a minute after the first
+    /// attempt, and twice as long after each further one, an hour at most. Those that had their last attempt go to
+    /// `<queue>-dlq`.
     write retry(Retry {
-        /// Receipts of deliveries, or ids of messages that are being delivered.
+        /// Receipts of deliveries, or ids of messages that are being delivered; 1000 at most.
         ids: Vec<String>,
         /// After how long.
         options: Option<RetryOptions>,
@@ -61,7 +64,7 @@ contract! {
         id: String,
     }) -> Option<Job>;
 
-    /// Messages, the newest first.
+    /// Messages, the newest first. A page ends early where its messages have 16 MiB.
     read list_jobs = "listJobs"(ListJobs {
         /// Which of them.
         options: Option<ListJobsOptions>,
@@ -75,7 +78,7 @@ contract! {
 
     /// How many messages there are, by state.
     read get_stats = "getStats"(GetStats {
-        /// Of one queue; of each where absent.
+        /// Of one queue; of each where absent, and then of the first 1000 by name.
         queue: Option<String>,
     }) -> Vec<Stats>;
 
@@ -89,7 +92,7 @@ contract! {
         target: Snippet,
         /// How it is called.
         options: Option<ConsumerOptions>,
-    }) -> Consumer, fails with [Forbidden, Quota];
+    }) -> Consumer, fails with [Quota];
 
     /// The code that a queue's messages go to, or null.
     read get_consumer = "getConsumer"(GetConsumer {
@@ -110,7 +113,7 @@ contract! {
 pub struct SendOptions {
     /// Not before so many seconds have passed; at most 30 days.
     pub delay_seconds: Option<u64>,
-    /// While a message with this key is not done, no second one is sent.
+    /// While a message with this key is not done, no second one is sent. 1 to 256 bytes.
     pub key: Option<String>,
     /// Deliveries before it goes to the dead-letter queue; 3 where absent, 100 at most.
     pub max_attempts: Option<u32>,
@@ -136,7 +139,7 @@ pub struct SentBatch {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ReceiveOptions {
-    /// At most so many; 1 where absent, 100 at most.
+    /// At most so many; 1 where absent, 100 at most. Fewer come where they have more than 8 MiB.
     pub max: Option<u32>,
     /// For so many seconds; 30 where absent, 12 hours at most.
     pub visibility_seconds: Option<u64>,

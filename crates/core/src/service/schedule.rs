@@ -9,11 +9,13 @@ use crate::run::Target;
 
 contract! {
     /// Tasks by the clock, per namespace. A task is run by the server, for the namespace that registered it, whether
-    /// anybody is connected or not; runs are recorded, retried three times, and never overlap unless asked to. A run
-    /// that was missed while the server was down is made up once.
+    /// anybody is connected or not; runs are recorded, retried three times, and never overlap unless asked to: a time
+    /// that comes while a run of the task goes on, or is to be retried, is passed over. Runs that were missed while the
+    /// server was down are made up by one, and then the schedule goes on.
     trait Schedule for Service::Schedule;
 
-    /// Runs a task now, whatever its schedule says, and waits for it.
+    /// Runs a task now, whatever its schedule says and though it may be disabled, and waits for it. It is tried once.
+    /// `conflict` where it runs and must not overlap, or where whoever registered it may run nothing at present.
     write execute(Execute {
         /// Name of the task.
         task_name: String,
@@ -30,11 +32,12 @@ contract! {
         limit: Option<u32>,
     }) -> Vec<Run>, fails with [NotFound];
 
-    /// Registers a task, or replaces the one of that name.
+    /// Registers a task, or replaces the one of that name. Where the schedule stays the same, so does its rhythm. It runs
+    /// on behalf of whoever registered it last.
     write register_task = "registerTask"(RegisterTask {
         /// The task.
         task: NewTask,
-    }) -> Task, fails with [Forbidden, Quota];
+    }) -> Task, fails with [Quota];
 
     /// Removes a task and its history; says whether there was one.
     write unregister_task = "unregisterTask"(UnregisterTask {
@@ -68,7 +71,7 @@ pub struct NewTask {
     /// Its name: 1 to 128 letters, digits or any of `- _ . :`.
     pub name: String,
     /// Cron with 5 fields, or 6 with seconds first; `@hourly @daily @weekly @monthly @yearly`; or
-    /// `every N minutes|hours|days|weeks`.
+    /// `every N minutes|hours|days|weeks`, counted from when it was registered, 366 days at most.
     pub schedule: String,
     /// IANA name of the zone that a cron schedule is read in; `UTC` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,10 +84,10 @@ pub struct NewTask {
     /// May a run begin while another one goes on? False where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<bool>,
-    /// Milliseconds for one run; what the tier allows where absent.
+    /// Milliseconds for one run, an hour at most; code has the limits of its tier beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
-    /// Anything; for the caller's own use.
+    /// Anything, at most 16 KiB; for the caller's own use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
 }
@@ -147,7 +150,7 @@ pub struct Run {
     pub started_at: u64,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<u64>,
-    /// What a snippet returned.
+    /// What a snippet returned, where it has at most 64 KiB.
     pub result: Option<Value>,
     /// Why it failed.
     pub error: Option<String>,

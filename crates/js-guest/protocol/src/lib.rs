@@ -4,18 +4,44 @@
 //!
 //! | export     | message      | meaning                                                         |
 //! |------------|--------------|-----------------------------------------------------------------|
-//! | `boot`     | none         | bring the engine and the web platform up; once, for the base image |
+//! | `boot`     | [`Boot`]     | bring the engine and the web platform up; once, for the base image |
 //! | `evaluate` | [`Evaluate`] | compile and run a program's top level                           |
 //! | `invoke`   | [`Invoke`]   | call what the program offers                                    |
-//! | `resume`   | none         | run what has become due since the last step                     |
+//! | `resume`   | [`Resume`], or none | run what has become due since the last step              |
 //!
 //! Console output does not wait for a step: it leaves through the `log` import as it happens, so it
-//! survives whatever ends the run. Messages are [postcard](https://postcard.jamesmunns.com).
+//! survives whatever ends the run. Neither does an [`Operation`]: the `submit` import takes it and gives a number
+//! for it, under which a later `resume` tells how it ended. Messages are [postcard](https://postcard.jamesmunns.com).
 
 use serde::{Deserialize, Serialize};
 
 extern crate alloc;
 use alloc::{borrow::Cow, string::String, vec::Vec};
+
+/// What there is to call, so that everything for it lies in the base image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// In the order of the bits of [`Invoke::services`].
+    pub services: Vec<Service>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its member of `env`.
+    pub name: String,
+    /// Its methods. Counted through all services, their places are the numbers of [`Operation::Call`].
+    pub methods: Vec<Method>,
+}
+
+/// One method of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// The member of its service.
+    pub name: String,
+    /// The member of `env.DO`.
+    pub flat_name: String,
+}
 
 /// A program to evaluate. Evaluating runs its top level, where there is no I/O, no randomness and a
 /// clock that stands still.
@@ -92,6 +118,121 @@ pub struct Invoke {
     pub context: String,
     /// Seeds `Math.random`.
     pub seed: u64,
+    /// The services that are granted, one bit each; absent where there are none at all, and no network either.
+    pub services: Option<u32>,
+}
+
+/// Something that the guest wants done outside, for the `submit` import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation<'a> {
+    /// A call of a service.
+    Call {
+        /// Place of the method in [`Boot`].
+        method: u32,
+        /// JSON text of an array.
+        arguments: &'a str,
+    },
+    /// A request.
+    #[serde(borrow)]
+    Fetch(Request<'a>),
+}
+
+/// What `submit` answers where it takes nothing more for now.
+pub const REFUSED: u32 = u32::MAX;
+
+/// A request that `fetch` sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request<'a> {
+    /// As the Fetch standard normalises it.
+    pub method: &'a str,
+    /// Absolute.
+    pub url: &'a str,
+    /// Names in lower case; each `char` of a value stands for one byte.
+    #[serde(borrow)]
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// The whole body.
+    #[serde(borrow)]
+    pub body: Option<Bytes<'a>>,
+    /// What becomes of redirects.
+    pub redirect: Redirect,
+}
+
+/// What becomes of redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Redirect {
+    /// Followed.
+    Follow,
+    /// Given back.
+    Manual,
+    /// An error.
+    Error,
+}
+
+/// Bytes that are written and read in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes<'a>(#[serde(borrow, serialize_with = "write_bytes")] pub &'a [u8]);
+
+fn write_bytes<S: serde::Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+/// How operations ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resume<'a> {
+    /// In the order in which they ended.
+    #[serde(borrow)]
+    pub completions: Vec<Completion<'a>>,
+}
+
+/// How one operation ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Completion<'a> {
+    /// The number that `submit` gave it.
+    pub operation: u32,
+    /// How.
+    #[serde(borrow)]
+    pub end: End<'a>,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum End<'a> {
+    /// A call's result: JSON text.
+    Result(&'a str),
+    /// The answer to a request.
+    #[serde(borrow)]
+    Response(Response<'a>),
+    /// A refusal or failure.
+    #[serde(borrow)]
+    Failed(Failure<'a>),
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case; a name may come more than once.
+    #[serde(borrow)]
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// The whole body.
+    #[serde(borrow)]
+    pub body: Bytes<'a>,
+    /// Where it came from, after redirects.
+    pub url: &'a str,
+    /// Was there a redirect?
+    pub redirected: bool,
+}
+
+/// Why an operation gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure<'a> {
+    /// What kind: `not_found`, `forbidden`, ...
+    pub code: &'a str,
+    /// For whoever called.
+    pub message: &'a str,
+    /// When it is worth trying again, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Where the guest stands when it gives control back. Its texts may be borrowed from the message: the host looks
@@ -104,10 +245,10 @@ pub enum Step<'a> {
     Done(#[serde(borrow)] Answer<'a>),
     /// The code threw, or could not be evaluated.
     Failed(#[serde(borrow)] Exception<'a>),
-    /// Nothing to do until then.
+    /// Nothing to do until an operation ends or a timer is due.
     Waiting {
-        /// Microseconds until a timer is due.
-        wake_after_us: u64,
+        /// Microseconds until a timer is due, where there is one.
+        wake_after_us: Option<u64>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use rquickjs::{Ctx, Function, Object, Result};
+use rquickjs::{Function, Object, Result};
 
 use crate::host;
 
@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Starts the clock behind `performance`; to be called before each invocation's code runs.
-pub fn begin_invocation(_ctx: &Ctx<'_>) {
+pub fn begin_invocation() {
     ORIGIN_US.set(Some(coarse(host::now_us())));
 }
 

@@ -3,6 +3,7 @@
 //! The scripts leave a few functions here at boot. They look at `#private` fields, which user code can
 //! neither forge nor replace.
 
+use doer_guest_protocol::Response;
 use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value, function::Args};
 
 use super::{bytes, text::Text};
@@ -13,6 +14,8 @@ struct Handoff<'js> {
     take_response: Function<'js>,
     new_request: Function<'js>,
     bytes_of: Function<'js>,
+    network_response: Function<'js>,
+    fetch: Function<'js>,
 }
 
 #[expect(unsafe_code, reason = "the lifetime of the type is that of the values in it")]
@@ -41,6 +44,8 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
         take_response: native.get("takeResponse")?,
         new_request: native.get("newRequest")?,
         bytes_of: native.get("bytesOf")?,
+        network_response: native.get("networkResponse")?,
+        fetch: native.get("fetch")?,
     };
     ctx.store_userdata(handoff).map(|_| ()).map_err(|_| Error::Unknown)
 }
@@ -86,6 +91,36 @@ pub fn new_request<'js>(
     function(ctx, |handoff| handoff.new_request.clone())?.call_arg(args)
 }
 
+/// A `Response` as the network gave it.
+///
+/// # Errors
+/// Only out of memory.
+pub fn response_from_network<'js>(ctx: &Ctx<'js>, response: &Response<'_>) -> Result<Value<'js>> {
+    // A fragment is never sent, and no part of where an answer came from.
+    let url = response.url.split('#').next().unwrap_or_default();
+    let mut args = Args::new(ctx.clone(), 4 + 2 * response.headers.len());
+    args.push_arg(response.status)?;
+    args.push_arg(url)?;
+    args.push_arg(response.redirected)?;
+    args.push_arg(match response.status {
+        101 | 204 | 205 | 304 => None,
+        _ => Some(TypedArray::<u8>::new_copy(ctx.clone(), response.body.0)?),
+    })?;
+    for (name, value) in &response.headers {
+        args.push_arg(*name)?;
+        args.push_arg(*value)?;
+    }
+    function(ctx, |handoff| handoff.network_response.clone())?.call_arg(args)
+}
+
+/// `fetch`, as it was before any user code.
+///
+/// # Errors
+/// Only before the platform is installed.
+pub fn fetch_function<'js>(ctx: &Ctx<'js>) -> Result<Function<'js>> {
+    function(ctx, |handoff| handoff.fetch.clone())
+}
+
 /// A copy of the bytes behind an `ArrayBuffer`, a typed array or a `DataView`; `None` for all else.
 ///
 /// A detached buffer has no bytes, which is not an error.
@@ -108,11 +143,13 @@ fn function<'js>(ctx: &Ctx<'js>, pick: impl Fn(&Handoff<'js>) -> Function<'js>) 
         .ok_or_else(|| Exception::throw_internal(ctx, "the web platform is not installed"))
 }
 
-fn pairs(list: &Array<'_>) -> Result<Vec<(String, String)>> {
+/// Names and values of a flat list.
+pub(super) fn pairs(list: &Array<'_>) -> Result<Vec<(String, String)>> {
     (0..list.len()).step_by(2).map(|at| Ok((list.get::<Text>(at)?.0, list.get::<Text>(at + 1)?.0))).collect()
 }
 
-fn body_bytes(source: &Value<'_>) -> Result<Option<Vec<u8>>> {
+/// The bytes that a body consists of; `None` for `null`.
+pub(super) fn body_bytes(source: &Value<'_>) -> Result<Option<Vec<u8>>> {
     if source.is_null() {
         return Ok(None);
     }

@@ -24,8 +24,9 @@ mod url;
 #[cfg(test)]
 mod tests;
 
-pub use clock::begin_invocation;
-pub use handoff::{TakenResponse, bytes_of, is_response, new_request, take_response};
+pub use handoff::{
+    TakenResponse, bytes_of, fetch_function, is_response, new_request, response_from_network, take_response,
+};
 
 /// Name and text of each script, in the order in which they build on each other.
 const SCRIPTS: &[(&str, &str)] = &[
@@ -50,6 +51,12 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("performance", include_str!("../../web/performance.js")),
     ("globals", include_str!("../../web/globals.js")),
 ];
+
+/// To be called before each invocation's code runs. Without `network`, `fetch` refuses.
+pub fn begin_invocation(network: bool) {
+    clock::begin_invocation();
+    network::permit(network);
+}
 
 /// Puts the web platform on the global object.
 ///

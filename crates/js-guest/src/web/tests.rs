@@ -37,7 +37,7 @@ fn with_platform<R>(test: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
     context.with(|ctx| {
         install(&ctx).catch(&ctx).map_err(|error| error.to_string()).expect("the platform installs");
         set_global(false);
-        begin_invocation(&ctx);
+        begin_invocation(false);
         test(ctx)
     })
 }

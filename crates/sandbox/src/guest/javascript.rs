@@ -1,5 +1,6 @@
 //! JavaScript: the engine module on a heap image, and the messages between us and it.
 
+pub(crate) mod operations;
 #[cfg(test)]
 mod residue;
 
@@ -13,9 +14,11 @@ use crate::{
     Answer, Error, GuestError, Invocation, ResponseHead,
     account::Account,
     cache::{ArtifactId, Cache},
+    door::Door,
     image, linked,
     store::{self, End, GuestClock, State},
 };
+use operations::Operations;
 
 /// What is passed on of an error's name.
 const MAX_NAME_BYTES: usize = 256;
@@ -68,7 +71,9 @@ impl JavaScript {
                 cache.compile(engine, code_id, &linked.code)?
             }
         };
-        let base_id = ArtifactId::of(engine, "base image", &[&linked.code, &linked.data]);
+        // What there is to call lies in the image: with another table it is another image.
+        let table = encode(&operations::table());
+        let base_id = ArtifactId::of(engine, "base image", &[&linked.code, &linked.data, &table]);
         let known_base = cache.load(engine, base_id);
         let first = match &known_base {
             Some(base) => base.clone(),
@@ -78,7 +83,7 @@ impl JavaScript {
         };
         let mut javascript = Self::assemble(engine, code, first, linked.max_pages)?;
         if known_base.is_none() {
-            let binary = javascript.boot().await?;
+            let binary = javascript.boot(table).await?;
             javascript.base = cache.compile(engine, base_id, &binary)?;
         }
         Ok(javascript)
@@ -105,8 +110,8 @@ impl JavaScript {
         Ok(Self { engine: engine.clone(), code, base, max_pages, imports, linker, exports })
     }
 
-    /// Boots the engine on the linker's data, and gives the image of its heap.
-    async fn boot(&self) -> Result<Vec<u8>, Error> {
+    /// Boots the engine on the linker's data, with a table of what there is to call, and gives the image of its heap.
+    async fn boot(&self, table: Vec<u8>) -> Result<Vec<u8>, Error> {
         let broken = |end: End| match end {
             End::Host(error) => error,
             other => Error::Protocol(format!("the guest does not boot: {other:?}")),
@@ -116,9 +121,7 @@ impl JavaScript {
         let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
         let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
-        let boot: TypedFunc<(), u64> = guest.function(self.exports.boot).map_err(broken)?;
-        let answer = boot.call_async(&mut guest.store, ()).await.map_err(failed)?;
-        match guest.step(Ok(answer)).map_err(broken)? {
+        match guest.call(self.exports.boot, table).await.map_err(broken)? {
             Next::Ready => guest.snapshot(&self.exports.stack_pointer, self.max_pages).map_err(broken),
             next => Err(broken(next.unexpected())),
         }
@@ -217,19 +220,30 @@ impl Guest {
             input: invocation.input.as_ref().map(|input| input.get().to_owned()),
             context: invocation.context.get().to_owned(),
             seed: u64::from_le_bytes(seed),
+            services: self.store.data().account.door.as_ref().map(Door::granted),
         };
         let mut next = self.call(javascript.exports.invoke, encode(&message)).await?;
         loop {
             match next {
                 Next::Done(answer) => return Ok(answer),
-                // No frame of the guest is on a stack while it waits: dropping us now is a clean end.
-                Next::Waiting(pause) => tokio::time::sleep(pause).await,
+                Next::Waiting(pause) => {
+                    let ended = self.wait(pause).await?;
+                    next = self.call(javascript.exports.resume, ended).await?;
+                }
                 Next::Ready => return Err(next.unexpected()),
             }
-            let resume: TypedFunc<(), u64> = self.function(javascript.exports.resume)?;
-            let answer = resume.call_async(&mut self.store, ()).await;
-            next = self.step(answer)?;
         }
+    }
+
+    /// Waits for what the guest waits for, and gives the message that tells it. No frame of the guest is on a stack
+    /// meanwhile: dropping us now is a clean end, of its operations too.
+    async fn wait(&mut self, pause: Option<Duration>) -> Result<Vec<u8>, End> {
+        match (&mut self.store.data_mut().operations, pause) {
+            (Some(operations), _) if !operations.is_idle() => return Ok(operations.ended(pause).await?),
+            (_, Some(pause)) => tokio::time::sleep(pause).await,
+            (_, None) => return Err(Error::Protocol("the guest waits for nothing".into()).into()),
+        }
+        Ok(Vec::new())
     }
 
     async fn call(&mut self, export: ModuleExport, message: Vec<u8>) -> Result<Next, End> {
@@ -252,7 +266,7 @@ impl Guest {
             .ok_or_else(|| Error::Protocol("an answer lies outside of memory".into()))?;
         match decode(bytes).map_err(|error| Error::Protocol(error.to_string()))? {
             Step::Ready => Ok(Next::Ready),
-            Step::Waiting { wake_after_us } => Ok(Next::Waiting(Duration::from_micros(wake_after_us))),
+            Step::Waiting { wake_after_us } => Ok(Next::Waiting(wake_after_us.map(Duration::from_micros))),
             Step::Done(answer) => Ok(Next::Done(self.answer(answer)?)),
             Step::Failed(exception) if exception.syntax => Err(End::Syntax(guest_error(&exception))),
             Step::Failed(exception) => Err(End::Guest(guest_error(&exception))),
@@ -302,7 +316,7 @@ impl Guest {
 #[derive(Debug)]
 enum Next {
     Ready,
-    Waiting(Duration),
+    Waiting(Option<Duration>),
     Done(Answer),
 }
 
@@ -348,6 +362,20 @@ fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         bytes.copy_from_slice(&message);
         Ok(())
     })?;
+    linker.func_wrap("doer", "submit", |mut caller: Caller<'_, State>, start: u32, length: u32| {
+        let (bytes, state) = slice(&mut caller, start, length)?;
+        if state.clock != GuestClock::Running {
+            // The guest refuses this by itself: a top level has no door.
+            return Ok(protocol::REFUSED);
+        }
+        let account = &state.account;
+        state.operations.get_or_insert_with(|| Operations::new(account)).submit(bytes)
+    })?;
+    linker.func_wrap("doer", "cancel", |mut caller: Caller<'_, State>, number: u32| {
+        if let Some(operations) = &mut caller.data_mut().operations {
+            operations.cancel(number);
+        }
+    })?;
     linker.func_wrap("doer", "log", |mut caller: Caller<'_, State>, level: u32, start: u32, length: u32| {
         let (bytes, state) = slice(&mut caller, start, length)?;
         // More than could ever be kept is not even looked at.
@@ -370,7 +398,7 @@ fn slice<'a>(
     caller: &'a mut Caller<'_, State>,
     start: u32,
     length: u32,
-) -> wasmtime::Result<(&'a mut [u8], &'a State)> {
+) -> wasmtime::Result<(&'a mut [u8], &'a mut State)> {
     let memory = caller.data().memory.ok_or_else(|| wasmtime::Error::msg("the guest has no memory"))?;
     let (bytes, state) = memory.data_and_store_mut(caller);
     let piece = bytes.get_mut(start as usize..).and_then(|bytes| bytes.get_mut(..length as usize));

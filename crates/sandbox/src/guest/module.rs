@@ -1,9 +1,11 @@
 //! WebAssembly guests: WASI preview 1 commands.
 //!
 //! `input` is on standard input, the result comes from standard output, standard error is the log, and an exit
-//! code other than zero is an error. There is nothing else: no files, no sockets, no environment. A command that
-//! waits (`poll_oneoff`) is suspended on its fiber, and a timeout drops it with its store.
+//! code other than zero is an error. Services are called through an import of our own (`calls.rs`). There is nothing
+//! else: no files, no sockets, no environment. A command that waits is suspended on its fiber, and a timeout drops it
+//! with its store.
 
+mod calls;
 mod commands;
 mod json;
 mod streams;
@@ -57,8 +59,11 @@ impl Command {
             let message = "the module exports no function _start without parameters and results: it is no WASI command";
             return Err(link_error(message));
         }
+        if let Some(message) = calls::lacks(module) {
+            return Err(link_error(message));
+        }
         if module.imports().len() > 0 && module.get_export("memory").and_then(|e| e.memory().cloned()).is_none() {
-            return Err(link_error("the module imports WASI functions and exports no memory for them"));
+            return Err(link_error("the module imports functions and exports no memory for them"));
         }
         let pre = linker.instantiate_pre(module).map_err(|error| link_error(format!("{error:#}")))?;
         Ok(Self { pre })

@@ -52,6 +52,8 @@ pub fn invocation(input: Value) -> Invocation {
         context: RawValue::from_string("{\"namespace\":\"tenant:test\"}".into()).unwrap(),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),
+        services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

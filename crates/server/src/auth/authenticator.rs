@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use doer_core::{
     auth::{AuthContext, Identity, User},
     id::RequestId,
-    service::{Code, ServiceError},
     time::Clock,
 };
 use doer_services::auth::Authority;
@@ -14,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     credentials::{Credentials, find},
-    text,
+    origin, text,
 };
 use crate::http::{
     envelope::{Peer, client_id},
@@ -23,12 +22,14 @@ use crate::http::{
 
 /// The caller's own id of its request, among the metadata.
 pub const CLIENT_REQUEST_ID: &str = "clientRequestId";
+/// Where the request belongs in the caller's trace, among the metadata; forwarded calls carry it on.
+const TRACEPARENT: &str = "traceparent";
 
 /// Finds out who is asking.
 pub struct Authenticator {
-    /// Knows the users, keys and sessions of the installation, and whom it believes beside itself.
+    /// Who knows users, keys and sessions.
     pub authority: Arc<Authority>,
-    /// The time, for contexts.
+    /// The time of requests.
     pub clock: Arc<dyn Clock>,
     /// Development mode: callers without credentials are admins.
     pub dev: bool,
@@ -44,10 +45,11 @@ impl Authenticator {
     /// The context of a request.
     ///
     /// # Errors
-    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify; [`ErrorCode::Forbidden`] for those of a
-    /// suspended tenant; [`ErrorCode::ServiceUnavailable`] where the keys of their issuer cannot be had.
+    /// [`ErrorCode::Unauthenticated`] for credentials that do not verify; [`ErrorCode::Forbidden`] where a cookie came
+    /// with a request from another origin, or the caller's tenant is suspended.
     pub async fn context(
         &self,
+        method: &Method,
         headers: &HeaderMap,
         peer: Option<Peer>,
         id: RequestId,
@@ -55,8 +57,11 @@ impl Authenticator {
         let mut context = AuthContext::anonymous(id, self.clock.now_ms());
         context.auth = match find(headers) {
             Some(Credentials::Key(key)) => self.verify(key).await?,
-            // Sessions are not issued yet, so none can verify.
-            Some(Credentials::Session(_) | Credentials::Malformed) => return Err(unauthenticated()),
+            Some(Credentials::Session(token)) => {
+                origin::check(method, headers)?;
+                self.verify(token).await?
+            }
+            Some(Credentials::Malformed) => return Err(unauthenticated()),
             None if self.dev => developer(),
             None => Identity::default(),
         };
@@ -66,30 +71,28 @@ impl Authenticator {
         if let Some(Ok(client_id)) = client_id(headers).map(|id| id.to_str()) {
             context.metadata.insert(CLIENT_REQUEST_ID.to_owned(), Value::from(client_id));
         }
+        if let Some(trace) = text(headers, TRACEPARENT).filter(|trace| is_traceparent(trace)) {
+            context.metadata.insert(TRACEPARENT.to_owned(), Value::from(trace));
+        }
         if let Some(Peer(address)) = peer {
-            context.metadata.insert("ip".to_owned(), Value::from(address.ip().to_string()));
+            context.metadata.insert("ip".to_owned(), Value::from(address.ip().to_canonical().to_string()));
         }
         Ok(context)
     }
 
-    async fn verify(&self, credential: &str) -> Result<Identity, ApiError> {
-        self.authority.verify(credential).await.map_err(refused)?.ok_or_else(unauthenticated)
+    async fn verify(&self, token: &str) -> Result<Identity, ApiError> {
+        self.authority.verify(token).await?.ok_or_else(unauthenticated)
     }
 }
 
-fn refused(error: ServiceError) -> ApiError {
-    match error.code {
-        Code::Forbidden => ApiError::new(ErrorCode::Forbidden, error.message),
-        Code::ServiceUnavailable => ApiError::new(ErrorCode::ServiceUnavailable, error.message),
-        Code::InvalidRequest
-        | Code::NotFound
-        | Code::Conflict
-        | Code::Quota
-        | Code::RateLimit
-        | Code::UpstreamError
-        | Code::Timeout
-        | Code::Internal => ApiError::internal(&error),
-    }
+/// As W3C Trace Context has it: version, trace, span and flags in hexadecimal.
+fn is_traceparent(text: &str) -> bool {
+    let lengths = [2, 32, 16, 2];
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == lengths.len()
+        && parts.iter().zip(lengths).all(|(part, length)| {
+            part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
 }
 
 /// The built-in admin of development mode and of the command line.
@@ -109,7 +112,8 @@ pub fn developer() -> Identity {
     }
 }
 
-fn unauthenticated() -> ApiError {
+/// Credentials prove nothing.
+pub fn unauthenticated() -> ApiError {
     ApiError::new(ErrorCode::Unauthenticated, "Invalid credentials")
 }
 
@@ -124,10 +128,9 @@ mod tests {
     use super::*;
 
     fn authenticator(dir: &tempfile::TempDir, dev: bool) -> Authenticator {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let path = dir.path().join("keys.db");
-        let authority = Authority::open(&path, b"installation", Arc::clone(&clock), Settings::default()).unwrap();
-        Authenticator { authority, clock, dev }
+        let clock = Arc::new(SystemClock);
+        let authority = Authority::open(&dir.path().join("auth.db"), b"key", clock.clone(), Settings::default());
+        Authenticator { authority: authority.unwrap(), clock, dev }
     }
 
     async fn ask(authenticator: &Authenticator, name: &'static str, value: &str) -> Result<AuthContext, ApiError> {
@@ -135,7 +138,7 @@ mod tests {
         if !name.is_empty() {
             headers.insert(name, value.parse().unwrap());
         }
-        authenticator.context(&headers, None, RequestId::from_text("req_1")).await
+        authenticator.context(&Method::GET, &headers, None, RequestId::from_text("req_1")).await
     }
 
     #[tokio::test]
@@ -181,5 +184,13 @@ mod tests {
         assert_eq!((anonymous.auth.authenticated, Namespace::of(&anonymous).as_str()), (false, "session:req_1"));
         let developer = ask(&authenticator(&dir, true), "", "").await.unwrap();
         assert_eq!(Tier::of(&developer), Tier::Internal);
+    }
+
+    #[test]
+    fn a_trace_is_taken_only_in_its_form() {
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for other in ["", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "00-1-2-3", "a\r\nb"] {
+            assert!(!is_traceparent(other), "{other}");
+        }
     }
 }

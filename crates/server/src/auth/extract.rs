@@ -20,7 +20,8 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
         let peer = parts.extensions.get::<Peer>().copied();
-        app.authenticator.context(&parts.headers, peer, id).await.map(Self::new)
+        let caller = Self::new(app.authenticator.context(&parts.method, &parts.headers, peer, id).await?);
+        Ok(caller)
     }
 }
 
@@ -39,10 +40,7 @@ impl MayExecute {
         if !by_tier {
             return Err(forbidden("Code execution not available on your plan. Upgrade to execute custom code."));
         }
-        // Without credentials there is no list to look into: the tier has decided.
-        if caller.context.auth.authenticated && !caller.context.holds("execute") {
-            return Err(forbidden("Permission required: execute"));
-        }
+        caller.require("execute")?;
         Ok(Self(caller))
     }
 }

@@ -1,16 +1,24 @@
 //! The command line. stdout is for what was asked for, stderr for everything else.
 
+mod backup;
 mod config;
 mod health;
+mod role;
 mod run;
 mod serve;
+mod tenant;
 mod token;
+mod user;
 
 use std::{error::Error, future::Future, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Sources};
+use crate::{
+    config::{Config, ConfigError, Sources},
+    platform::Platform,
+};
+use role::Role;
 
 /// The hidden subcommand that compiler processes are started with.
 pub const COMPILE_WORKER: &str = "compile-worker";
@@ -36,6 +44,16 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, list and keep out users
+    #[command(subcommand)]
+    User(user::User),
+    /// List, suspend and delete tenants, and give them more
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// Copy the data directory, while the server runs
+    Backup(backup::Backup),
+    /// Put a copy back; the data directory must be empty
+    Restore(backup::Restore),
     /// Compile for another process of doer
     #[command(name = COMPILE_WORKER, hide = true)]
     CompileWorker,
@@ -65,6 +83,10 @@ pub fn main() -> ExitCode {
         Command::Config(file) => config::print(file),
         Command::Health(file) => health::ask(file),
         Command::Token(token) => token.run(),
+        Command::User(user) => user.run(),
+        Command::Tenant(tenant) => tenant.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::CompileWorker => compile_worker(),
     };
     ending.unwrap_or_else(|error| {
@@ -76,6 +98,20 @@ pub fn main() -> ExitCode {
 fn compile_worker() -> Ending {
     doer_sandbox::compiler::serve()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ids become parts of namespaces, which stand in logs and answers.
+fn plain_id(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(plain) {
+        return Err("an id has 1 to 128 letters, digits or any of - _ . @".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The services' stores, for an operator's commands.
+fn platform(file: ConfigFile) -> Result<Platform, Box<dyn Error>> {
+    Ok(Platform::open_for_operator(&file.load(Vec::new())?)?)
 }
 
 /// Runs a future on a runtime made for it.

@@ -6,7 +6,7 @@ use std::{
     io::{Read, Write},
     path::PathBuf,
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -91,12 +91,14 @@ async fn execute(config: &Config, request: ExecuteRequest<'_>) -> Result<ExitCod
     let now_ms = u64::try_from(SystemClock.now().as_millis()).unwrap_or(u64::MAX);
     let mut context = AuthContext::anonymous(RequestId::generate(), now_ms);
     context.auth = developer();
-    let plan = Plan::decide(request, &Caller::new(context), Route::Execute, &config.limits)
+    let caller = Caller::new(context);
+    let plan = Plan::decide(request, &caller, Route::Execute, &config.limits.of(caller.tier, None))
         .map_err(|error| error.message.into_owned())?;
 
     let sandbox = start_patiently(config).await?;
     let (sender, mut lines) = mpsc::unbounded_channel::<String>();
-    let (program, invocation) = invocation(plan, Console::Stream(sender), CancellationToken::new());
+    let (program, invocation) =
+        invocation(plan, None, Console::Stream(sender), CancellationToken::new(), Instant::now());
     let print = async {
         while let Some(line) = lines.recv().await {
             // Where stderr is closed nobody wants the logs.

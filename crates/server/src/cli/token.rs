@@ -2,14 +2,14 @@
 
 use std::{io::Write, process::ExitCode};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use doer_core::{
     id::UserId,
     time::{Clock, SystemClock},
 };
 use doer_services::keys::{KeyRecord, KeyStore, NewKey};
 
-use super::{ConfigFile, Ending};
+use super::{ConfigFile, Ending, Role, plain_id};
 use crate::{config::units::parse_duration, data::DataDir};
 
 #[derive(Debug, Subcommand)]
@@ -52,32 +52,6 @@ pub struct Revoke {
     id: String,
     #[command(flatten)]
     file: ConfigFile,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Role {
-    Admin,
-    Service,
-    Tenant,
-    User,
-}
-
-impl Role {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Service => "service",
-            Self::Tenant => "tenant",
-            Self::User => "user",
-        }
-    }
-
-    const fn default_permission(self) -> &'static str {
-        match self {
-            Self::Admin | Self::Service => "*",
-            Self::Tenant | Self::User => "execute",
-        }
-    }
 }
 
 impl Token {
@@ -155,13 +129,4 @@ fn open(file: ConfigFile) -> Result<KeyStore, Box<dyn std::error::Error>> {
 
 fn now_ms() -> u64 {
     u64::try_from(SystemClock.now().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Ids become parts of namespaces, which stand in logs and answers.
-fn plain_id(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
-    if text.is_empty() || text.len() > 128 || !text.bytes().all(plain) {
-        return Err("an id has 1 to 128 letters, digits or any of - _ . @".to_owned());
-    }
-    Ok(text.to_owned())
 }

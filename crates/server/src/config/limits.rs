@@ -1,30 +1,34 @@
-//! The limits that hold for a caller: those of the tier, and what a tenant was given beyond them.
+//! What a caller is allowed: by its tier, and what its tenant was given beyond that.
 
 use std::collections::BTreeMap;
 
-use doer_core::{limits::Limits, tier::Tier};
+use doer_core::{
+    limits::{Allowance, Limits, Rates},
+    quota::Quota,
+    tier::Tier,
+};
 
 use super::reader::Reader;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Limits by tier and tenant.
+/// Allowances by tier and tenant.
 #[derive(Debug, Clone)]
 pub struct LimitTable {
     /// `[limits.internal]`
-    pub internal: Limits,
+    pub internal: Allowance,
     /// `[limits.tenant]`
-    pub tenant: Limits,
+    pub tenant: Allowance,
     /// `[limits.public]`
-    pub public: Limits,
+    pub public: Allowance,
     /// `[tenants.*]`, over `tenant`.
-    pub tenants: BTreeMap<String, Limits>,
+    pub tenants: BTreeMap<String, Allowance>,
 }
 
 impl LimitTable {
-    /// The limits of a caller.
-    pub fn of(&self, tier: Tier, tenant: Option<&str>) -> Limits {
+    /// The allowance of a caller.
+    pub fn of(&self, tier: Tier, tenant: Option<&str>) -> Allowance {
         match tier {
             Tier::Internal => self.internal,
             Tier::Tenant => tenant.and_then(|id| self.tenants.get(id)).copied().unwrap_or(self.tenant),
@@ -37,14 +41,18 @@ impl LimitTable {
         [&self.internal, &self.tenant, &self.public]
             .into_iter()
             .chain(self.tenants.values())
-            .map(|limits| limits.memory_bytes)
+            .map(|allowance| allowance.limits.memory_bytes)
             .max()
             .unwrap_or(0)
     }
 }
 
 /// Reads one table of limits; every key must be there.
-pub fn read(reader: &mut Reader<'_>) -> Limits {
+pub fn read(reader: &mut Reader<'_>) -> Allowance {
+    Allowance { limits: read_limits(reader), rates: read_rates(reader), quota: read_quota(reader) }
+}
+
+fn read_limits(reader: &mut Reader<'_>) -> Limits {
     Limits {
         wall: reader.duration("wall"),
         cpu: reader.duration("cpu"),
@@ -55,6 +63,41 @@ pub fn read(reader: &mut Reader<'_>) -> Limits {
         calls: reader.integer("calls", 0..=i64::from(u32::MAX)),
         transfer_bytes: reader.bytes("transfer_mib", MIB),
         code_bytes: reader.bytes("code_kib", KIB),
+    }
+}
+
+fn read_rates(reader: &mut Reader<'_>) -> Rates {
+    let per_minute = |reader: &mut Reader<'_>, key| {
+        let number: u32 = reader.integer(key, 0..=1_000_000_000);
+        (number > 0).then_some(number)
+    };
+    Rates {
+        concurrency: reader.integer("concurrency", 0..=100_000),
+        waiting: reader.integer("waiting", 0..=1_000_000),
+        executions_per_minute: per_minute(reader, "executions_per_minute"),
+        calls_per_minute: per_minute(reader, "calls_per_minute"),
+    }
+}
+
+fn read_quota(reader: &mut Reader<'_>) -> Quota {
+    let mut count = |key| reader.integer(key, 0..=i64::MAX);
+    let (queue_messages, consumers, tasks) = (count("queue_messages"), count("consumers"), count("tasks"));
+    let (mails_per_day, endpoints, sources) = (count("mails_per_day"), count("endpoints"), count("sources"));
+    let (deliveries, users, api_keys) = (count("deliveries"), count("users"), count("api_keys"));
+    let secrets = count("secrets");
+    Quota {
+        db_bytes: reader.bytes("db_mib", MIB),
+        queue_messages,
+        queue_bytes: reader.bytes("queue_mib", MIB),
+        consumers,
+        tasks,
+        mails_per_day,
+        endpoints,
+        sources,
+        deliveries,
+        users,
+        api_keys,
+        secrets,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     layers::{Layers, lookup},
     limits,
     reader::Reader,
+    services,
 };
 
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
@@ -89,7 +90,10 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
         },
         admin: Admin { listen: reader.address("admin.listen") },
         data: Data { dir: reader.string("data.dir").into() },
-        auth: Auth { anonymous_execution: reader.boolean("auth.anonymous_execution") },
+        auth: Auth {
+            anonymous_execution: reader.boolean("auth.anonymous_execution"),
+            insecure_cookies: reader.boolean("auth.insecure_cookies"),
+        },
         execution: read_execution(&mut reader),
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
@@ -98,6 +102,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
             memory_bytes: reader.bytes("compiler.memory_mib", MIB),
         },
         limits,
+        services: services::read(&mut reader),
         log: read_log(&mut reader),
         effective: table.clone(),
     };

@@ -6,6 +6,8 @@ mod load;
 mod problem;
 mod reader;
 mod render;
+mod section;
+mod services;
 pub mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -13,6 +15,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub use limits::LimitTable;
 pub use load::Sources;
 pub use problem::{ConfigError, Origin, Problem};
+pub use services::{Kind, Services};
 
 /// Everything that can be configured; `config/default.toml` explains each key.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub compiler: Compiler,
     /// `[limits.*]` and `[tenants.*]`
     pub limits: LimitTable,
+    /// `[services.*]` and `[egress]`
+    pub services: Services,
     /// `[log]`
     pub log: Log,
     /// All of it as a table, for `doer config`.
@@ -75,6 +80,8 @@ pub struct Data {
 pub struct Auth {
     /// May callers of the public tier run code?
     pub anonymous_execution: bool,
+    /// Do session cookies go over plain http?
+    pub insecure_cookies: bool,
 }
 
 /// Running code.

@@ -1,7 +1,7 @@
 //! Where a result is kept: a hash over the whole question and whoever asks it, so that nobody is ever answered
 //! with what another question or another user was told.
 
-use doer_core::limits::Limits;
+use doer_core::{limits::Limits, scoped::Grants};
 use doer_sandbox::{ModuleSource, Program};
 use serde_json::value::RawValue;
 
@@ -18,7 +18,7 @@ impl CacheKey {
         key: &str,
         program: &Program,
         request: &ExecuteRequest<'_>,
-        bindings: &[String],
+        grants: Grants,
         limits: &Limits,
         caller: &Caller,
         route: Route,
@@ -30,7 +30,7 @@ impl CacheKey {
         hash.add(caller.tier.name().as_bytes());
         // Everything of the user that the code could read from `ctx`.
         hash.add(format!("{:?}", caller.context.auth.user).as_bytes());
-        hash.add(format!("{bindings:?} {limits:?}").as_bytes());
+        hash.add(format!("{grants} {limits:?}").as_bytes());
         hash.add(&[request.truncate.into(), request.capture_console.into(), request.capture_fetch.into()]);
         hash.add_json(request.input);
         hash.add_json(request.props);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use doer_core::id::ExecutionId;
+use doer_core::{id::ExecutionId, ledger::FetchRecord};
 use doer_sandbox::{GuestError, Outcome, ResponseHead, Usage};
 use serde_json::value::RawValue;
 
 /// What of a success can be kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Kept {
     /// Valid JSON.
     pub result: Box<RawValue>,
@@ -41,8 +41,8 @@ pub struct Done {
     pub id: ExecutionId,
     /// From the cache?
     pub cache_hit: bool,
-    /// Tell `requests`?
-    pub capture_fetch: bool,
+    /// Requests that the code made, where they were asked for.
+    pub requests: Option<Vec<FetchRecord>>,
 }
 
 /// A run that did not succeed.
@@ -59,11 +59,11 @@ pub struct Failed {
 impl Done {
     /// Takes an outcome apart.
     pub fn new(outcome: Outcome, id: ExecutionId, capture_fetch: bool) -> Self {
-        let Outcome { answer, logs, truncated, usage } = outcome;
+        let Outcome { answer, logs, truncated, requests, usage } = outcome;
         let outcome = match answer {
             Ok(answer) => Ok(Arc::new(Kept { result: answer.result, response: answer.response, logs, truncated })),
             Err(error) => Err(Failed { error, logs, truncated }),
         };
-        Self { outcome, usage, id, cache_hit: false, capture_fetch }
+        Self { outcome, usage, id, cache_hit: false, requests: capture_fetch.then_some(requests) }
     }
 }

@@ -6,16 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doer_core::{
-    fault::Termination,
-    id::ExecutionId,
-    tier::{Namespace, Tier},
-};
+use doer_core::{fault::Termination, id::ExecutionId};
 use doer_sandbox::Usage;
 use tokio_util::sync::CancellationToken;
 
 use super::{response::ms, verdict::Verdict};
 use crate::{
+    auth::Caller,
     budget::Held,
     executions::{Receipt, Ticket},
     telemetry::Metrics,
@@ -30,14 +27,8 @@ pub struct Flight {
     pub cancel: CancellationToken,
     /// Its id.
     pub id: ExecutionId,
-    /// Whose it is.
-    pub namespace: Namespace,
-    /// The caller's tier.
-    pub tier: Tier,
-    /// The request that asked for it.
-    pub request_id: String,
-    /// The caller's own id of that request.
-    pub client_request_id: Option<String>,
+    /// Who asked for it.
+    pub caller: Caller,
     /// Since the Unix epoch.
     pub started_at: Duration,
     /// For the time it took, where the sandbox could not say.
@@ -66,10 +57,10 @@ impl Flight {
         // Never code, input or keys: only what it was and what it cost.
         tracing::info!(
             execution = %self.id,
-            request = %self.request_id,
-            client_request = self.client_request_id,
-            namespace = %self.namespace,
-            tier = %self.tier,
+            request = self.caller.request_id(),
+            client_request = self.caller.client_request_id(),
+            namespace = %self.caller.namespace,
+            tier = %self.caller.tier,
             outcome = verdict.name(),
             wall_ms = ms(usage.wall),
             cpu_ms = ms(usage.cpu),
@@ -79,7 +70,7 @@ impl Flight {
             cold_start = usage.cold_start,
             "execution"
         );
-        self.metrics.execution(verdict, self.tier, usage);
+        self.metrics.execution(verdict, self.caller.tier, usage);
         ticket.finish(Receipt { started_at: self.started_at, verdict, usage: usage.clone() });
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /execute` and `POST /eval`: from a body to a plan, from a plan to an outcome, from an outcome to an
 //! answer.
 
+mod background;
 mod cache;
 mod cache_key;
 mod context;

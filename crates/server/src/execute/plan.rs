@@ -1,11 +1,13 @@
 //! Everything that is decided before code runs: what it is, what it may use, who asked.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use doer_core::{
     id::ExecutionId,
-    limits::Limits,
-    tier::{Namespace, Tier},
+    limits::{Allowance, Limits, Rates},
+    scope::Scope,
+    scoped::Grants,
+    service::Service,
 };
 use doer_sandbox::{Program, Surface};
 use serde_json::value::RawValue;
@@ -18,7 +20,6 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    config::LimitTable,
     http::error::{ApiError, ErrorCode},
 };
 
@@ -57,16 +58,18 @@ pub struct Plan {
     pub capture_fetch: bool,
     /// Its id.
     pub id: ExecutionId,
-    /// Whose it is.
-    pub namespace: Namespace,
-    /// The caller's tier, for metrics and logs.
-    pub tier: Tier,
+    /// On whose behalf.
+    pub scope: Arc<Scope>,
+    /// Services that the code gets.
+    pub grants: Grants,
+    /// What its namespace may use at once.
+    pub rates: Rates,
     /// Where its result is kept.
     pub cache_key: Option<CacheKey>,
 }
 
 impl Plan {
-    /// Decides a request, held against the limits of the caller's tier.
+    /// Decides a request, held against what the caller is allowed.
     ///
     /// # Errors
     /// `invalid_request`, `forbidden`, `code_too_large`.
@@ -74,11 +77,11 @@ impl Plan {
         mut request: ExecuteRequest<'_>,
         caller: &Caller,
         route: Route,
-        table: &LimitTable,
+        allowance: &Allowance,
     ) -> Result<Self, ApiError> {
         let program = program::take(&mut request)?;
-        let bindings = grant(&request, caller, route)?;
-        let tier = table.of(caller.tier, caller.context.tenant_id());
+        let grants = grant(&request, caller, route)?;
+        let tier = allowance.limits;
         let size = program.size_bytes();
         if size > tier.code_bytes {
             let message = format!("Code size {size} bytes exceeds maximum {} bytes for your tier", tier.code_bytes);
@@ -93,7 +96,7 @@ impl Plan {
             Some(key) if key.is_empty() || key.len() > CACHE_KEY_MAX => {
                 return Err(ApiError::invalid(format_args!("cacheKey: must have 1 to {CACHE_KEY_MAX} bytes")));
             }
-            Some(key) => Some(CacheKey::of(key, &program, &request, &bindings, &limits, caller, route)),
+            Some(key) => Some(CacheKey::of(key, &program, &request, grants, &limits, caller, route)),
             None => None,
         };
         Ok(Self {
@@ -109,16 +112,17 @@ impl Plan {
             capture_console: request.capture_console,
             capture_fetch: request.capture_fetch && route == Route::Execute,
             id,
-            namespace: caller.namespace.clone(),
-            tier: caller.tier,
+            scope: Arc::clone(caller.scope()),
+            grants,
+            rates: allowance.rates,
             cache_key,
         })
     }
 }
 
 /// The services that the code gets: those asked for, all of which the tier must have; else all of the tier's.
-fn grant(request: &ExecuteRequest<'_>, caller: &Caller, route: Route) -> Result<Vec<String>, ApiError> {
-    let available: Vec<&str> = caller.tier.services().iter().map(|service| service.name()).collect();
+fn grant(request: &ExecuteRequest<'_>, caller: &Caller, route: Route) -> Result<Grants, ApiError> {
+    let available = Grants::of(caller.tier.services().iter().copied());
     if route == Route::Eval {
         // Refused rather than ignored: pure evaluation has neither.
         if request.bindings.as_ref().is_some_and(|bindings| !bindings.is_empty()) {
@@ -127,17 +131,16 @@ fn grant(request: &ExecuteRequest<'_>, caller: &Caller, route: Route) -> Result<
         if request.props.is_some() {
             return Err(ApiError::invalid("props: /eval has no ctx"));
         }
-        return Ok(Vec::new());
+        return Ok(Grants::default());
     }
-    let Some(asked) = &request.bindings else {
-        return Ok(available.into_iter().map(str::to_owned).collect());
-    };
-    let denied: Vec<&str> = asked.iter().map(String::as_str).filter(|name| !available.contains(name)).collect();
+    let Some(asked) = &request.bindings else { return Ok(available) };
+    let known = |name: &String| Service::from_name(name).filter(|service| available.has(*service));
+    let denied: Vec<&str> = asked.iter().filter(|name| known(name).is_none()).map(String::as_str).collect();
     if !denied.is_empty() {
-        let message = format!("Access denied to bindings: {}. Available: {}", denied.join(", "), available.join(", "));
+        let message = format!("Access denied to bindings: {}. Available: {available}", denied.join(", "));
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
-    Ok(asked.clone())
+    Ok(Grants::of(asked.iter().filter_map(known)))
 }
 
 /// The tier's limits, lowered by the request. Only a timeout above the tier's is refused; the rest is clamped.

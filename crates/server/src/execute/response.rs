@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use doer_core::fault::Termination;
+use doer_core::{fault::Termination, ledger::FetchRecord};
 use doer_sandbox::{GuestError, ResponseHead, Usage};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
@@ -23,8 +23,7 @@ impl Done {
             error: self.outcome.as_ref().err().map(|failed| Error::of(&failed.error)),
             logs,
             truncated,
-            // Guests have no network yet, so there is never one to tell of.
-            requests: self.capture_fetch.then_some([]),
+            requests: self.requests.as_deref(),
             execution_time: ms(self.usage.wall),
             execution_id: self.id.as_str(),
             cache_hit: self.cache_hit,
@@ -48,7 +47,7 @@ pub struct ExecuteResponse<'a> {
     #[serde(skip_serializing_if = "is_false")]
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    requests: Option<[(); 0]>,
+    requests: Option<&'a [FetchRecord]>,
     execution_time: f64,
     execution_id: &'a str,
     #[serde(skip_serializing_if = "is_false")]
@@ -155,7 +154,7 @@ mod tests {
 
     fn told(answer: Result<Answer, GuestError>, capture_fetch: bool) -> Value {
         let usage = Usage { wall: Duration::from_nanos(1_235_467), cold_start: true, ..Usage::default() };
-        let outcome = Outcome { answer, logs: vec!["a".to_owned()], truncated: false, usage };
+        let outcome = Outcome { answer, logs: vec!["a".to_owned()], truncated: false, requests: Vec::new(), usage };
         let done = Done::new(outcome, ExecutionId::from_text("exec_1"), capture_fetch);
         serde_json::to_value(done.response()).unwrap()
     }

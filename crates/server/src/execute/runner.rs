@@ -2,12 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use doer_core::{id::ExecutionId, time::Clock};
+use doer_core::{
+    id::ExecutionId,
+    ledger::Ledger,
+    scoped::{ScopedServices, Services},
+    time::Clock,
+};
 use doer_sandbox::{Console, Error, Invocation, Outcome, Program, Sandbox, Usage};
 use tokio_util::sync::CancellationToken;
 
 use super::{cache::ResultCache, cache_key::CacheKey, done::Done, flight::Flight, plan::Plan, verdict::Verdict};
 use crate::{
+    admission::Admission,
+    allowances::Allowances,
     auth::Caller,
     budget::Held,
     executions::Executions,
@@ -20,6 +27,12 @@ use crate::{
 pub struct Runner {
     /// Absent where `execution.enabled = false`.
     pub sandbox: Option<Sandbox>,
+    /// What code may reach.
+    pub services: Arc<Services>,
+    /// What callers are allowed.
+    pub allowances: Arc<Allowances>,
+    /// How much of the server each namespace uses.
+    pub admission: Admission,
     /// Who runs and who ran.
     pub executions: Arc<Executions>,
     /// Results kept.
@@ -63,7 +76,8 @@ impl Runner {
             usage: Usage::default(),
             id: plan.id.clone(),
             cache_hit: true,
-            capture_fetch: plan.capture_fetch,
+            // Nothing ran, so nothing was asked for.
+            requests: plan.capture_fetch.then(Vec::new),
         })
     }
 
@@ -74,7 +88,7 @@ impl Runner {
     pub fn begin(&self, plan: &Plan, caller: &Caller, body: Held) -> Result<Flight, ApiError> {
         let cancel = self.lifecycle.execution_token();
         let started_at = self.clock.now();
-        let key = (plan.namespace.clone(), plan.id.clone());
+        let key = (plan.scope.namespace.clone(), plan.id.clone());
         let Some(ticket) = self.executions.begin(key, started_at, cancel.clone()) else {
             let message = format!("Execution {} exists already", plan.id);
             return Err(ApiError::new(ErrorCode::Conflict, message));
@@ -83,10 +97,7 @@ impl Runner {
             ticket: Some(ticket),
             cancel,
             id: plan.id.clone(),
-            namespace: plan.namespace.clone(),
-            tier: plan.tier,
-            request_id: caller.request_id().to_owned(),
-            client_request_id: caller.client_request_id().map(str::to_owned),
+            caller: caller.clone(),
             started_at,
             started: Instant::now(),
             metrics: Arc::clone(&self.metrics),
@@ -106,8 +117,23 @@ impl Runner {
                 return Err(error);
             }
         };
+        let started = Instant::now();
+        let patience = plan.limits.wall;
+        // Where patience comes to its end, or the run is cancelled meanwhile, the sandbox says so in its own words.
+        let admitted = tokio::select! {
+            admitted = self.admission.enter(&flight.caller, &plan.rates, patience) => admitted,
+            () = flight.cancel.cancelled() => Ok(None),
+        };
+        let _admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                flight.refuse();
+                return Err(error);
+            }
+        };
         let (id, cache_key, capture_fetch) = (plan.id.clone(), plan.cache_key, plan.capture_fetch);
-        let (program, invocation) = invocation(plan, console, flight.cancel.clone());
+        let services = self.scoped(&plan);
+        let (program, invocation) = invocation(plan, Some(services), console, flight.cancel.clone(), started);
         match sandbox.execute(program, invocation).await {
             Ok(outcome) => {
                 flight.land(Verdict::of(&outcome), &outcome.usage);
@@ -132,6 +158,12 @@ impl Runner {
         }
     }
 
+    /// The services as a plan's code has them.
+    fn scoped(&self, plan: &Plan) -> ScopedServices {
+        let ledger = Ledger::new(plan.limits.calls, plan.limits.transfer_bytes, plan.capture_fetch);
+        ScopedServices::new(Arc::clone(&self.services), Arc::clone(&plan.scope), plan.grants, Arc::new(ledger))
+    }
+
     fn keep(&self, outcome: Outcome, id: ExecutionId, cache_key: Option<CacheKey>, capture_fetch: bool) -> Done {
         let done = Done::new(outcome, id, capture_fetch);
         if let (Some(key), Ok(kept)) = (cache_key, &done.outcome) {
@@ -142,8 +174,16 @@ impl Runner {
 }
 
 /// What the sandbox is told of a plan.
-pub fn invocation(plan: Plan, console: Console, cancel: CancellationToken) -> (Program, Invocation) {
+pub fn invocation(
+    plan: Plan,
+    services: Option<ScopedServices>,
+    console: Console,
+    cancel: CancellationToken,
+    started: Instant,
+) -> (Program, Invocation) {
     let invocation = Invocation {
+        services,
+        started,
         input: plan.input,
         context: plan.context,
         surface: plan.surface,

@@ -49,8 +49,12 @@ pub fn stream(runner: &Arc<Runner>, plan: Plan, flight: Flight) -> Response {
     let (sender, lines) = mpsc::unbounded_channel();
     let (finish, done) = oneshot::channel();
     let id = plan.id.to_string();
-    let running =
-        Running { lines, done, request_id: flight.request_id.clone(), _cancel: flight.cancel.clone().drop_guard() };
+    let running = Running {
+        lines,
+        done,
+        request_id: flight.caller.request_id().to_owned(),
+        _cancel: flight.cancel.clone().drop_guard(),
+    };
     let task = Arc::clone(runner);
     runner.lifecycle.spawn(async move {
         let done = task.run(plan, flight, Console::Stream(sender)).await;

@@ -64,6 +64,14 @@ impl Intake {
     /// `body_too_large`, by its declared length before anything is read; `request_timeout`; `overloaded`;
     /// `invalid_request` where it breaks off.
     pub async fn read(&self, UnreadBody(body): UnreadBody, max_bytes: usize) -> Result<JsonBody, ApiError> {
+        self.read_any(body, max_bytes).await
+    }
+
+    /// The same for a body of any kind.
+    ///
+    /// # Errors
+    /// As [`Intake::read`].
+    pub async fn read_any(&self, body: Body, max_bytes: usize) -> Result<JsonBody, ApiError> {
         // What `Content-Length` says; 0 where it says nothing.
         let declared = body.size_hint().lower();
         let mut chunks = body.into_data_stream();

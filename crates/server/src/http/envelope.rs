@@ -56,7 +56,7 @@ pub async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: 
     };
 
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        write_error(&mut response, &error, &id);
+        write_error(&mut response, &error.logged(id.as_str()), &id);
     }
     put(response.headers_mut(), REQUEST_ID, id.as_str());
     if let Some(client_id) = client_id {
@@ -72,9 +72,6 @@ pub async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: 
 }
 
 fn write_error(response: &mut Response, error: &ApiError, id: &RequestId) {
-    if let Some(account) = &error.account {
-        tracing::error!(request = %id, error = &**account, "request failed");
-    }
     // Strings and booleans always serialise.
     let body = serde_json::to_vec(&error.body(id.as_str())).unwrap_or_default();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,12 +1,13 @@
 //! The one error that a request can be answered with: a code from one table, a message for the caller, and
 //! for our own failures an account that only the log sees.
 
-use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use doer_core::service::{Code, ServiceError};
 use serde::Serialize;
 
 /// What kind of refusal or failure it is.
@@ -32,6 +33,16 @@ pub enum ErrorCode {
     RequestTimeout,
     /// The body is not JSON.
     UnsupportedMediaType,
+    /// The namespace has as much as it may have.
+    Quota,
+    /// The namespace asks too often.
+    RateLimit,
+    /// Too much of the namespace runs and waits.
+    ConcurrencyLimit,
+    /// A system that a service speaks to refused or failed.
+    UpstreamError,
+    /// A service took too long.
+    Timeout,
     /// As much runs and waits as the server is configured for.
     Overloaded,
     /// Draining.
@@ -44,7 +55,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -55,6 +66,11 @@ impl ErrorCode {
         Self::BodyTooLarge,
         Self::RequestTimeout,
         Self::UnsupportedMediaType,
+        Self::Quota,
+        Self::RateLimit,
+        Self::ConcurrencyLimit,
+        Self::UpstreamError,
+        Self::Timeout,
         Self::Overloaded,
         Self::ServiceUnavailable,
         Self::LoaderUnavailable,
@@ -74,6 +90,11 @@ impl ErrorCode {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::Quota => (StatusCode::FORBIDDEN, "quota"),
+            Self::RateLimit => (StatusCode::TOO_MANY_REQUESTS, "rate_limit"),
+            Self::ConcurrencyLimit => (StatusCode::TOO_MANY_REQUESTS, "concurrency_limit"),
+            Self::UpstreamError => (StatusCode::BAD_GATEWAY, "upstream_error"),
+            Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
             Self::LoaderUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "loader_unavailable"),
@@ -81,10 +102,12 @@ impl ErrorCode {
         }
     }
 
-    /// Seconds after which it is worth trying again, where that is known.
-    const fn retry_after_s(self) -> Option<u16> {
+    /// When it is worth trying again, where nothing more is known.
+    const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Overloaded | Self::ServiceUnavailable => Some(1),
+            Self::Overloaded | Self::ServiceUnavailable | Self::RateLimit | Self::ConcurrencyLimit => {
+                Some(Duration::from_secs(1))
+            }
             Self::InvalidRequest
             | Self::Unauthenticated
             | Self::Forbidden
@@ -95,9 +118,39 @@ impl ErrorCode {
             | Self::BodyTooLarge
             | Self::RequestTimeout
             | Self::UnsupportedMediaType
+            | Self::Quota
+            | Self::UpstreamError
+            | Self::Timeout
             | Self::LoaderUnavailable
             | Self::Internal => None,
         }
+    }
+}
+
+impl From<Code> for ErrorCode {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::InvalidRequest => Self::InvalidRequest,
+            Code::Forbidden => Self::Forbidden,
+            Code::NotFound => Self::NotFound,
+            Code::Conflict => Self::Conflict,
+            Code::Quota => Self::Quota,
+            Code::RateLimit => Self::RateLimit,
+            Code::ServiceUnavailable => Self::ServiceUnavailable,
+            Code::UpstreamError => Self::UpstreamError,
+            Code::Timeout => Self::Timeout,
+            Code::Internal => Self::Internal,
+        }
+    }
+}
+
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
+        let account = match error.code {
+            Code::Internal => Some(chain(&error).into()),
+            _ => None,
+        };
+        Self { code: error.code.into(), retry_after: error.retry_after, message: error.message, account }
     }
 }
 
@@ -109,6 +162,8 @@ pub struct ApiError {
     pub code: ErrorCode,
     /// For the caller.
     pub message: Cow<'static, str>,
+    /// When it is worth trying again, where that is known.
+    pub retry_after: Option<Duration>,
     /// For the log.
     pub account: Option<Arc<str>>,
 }
@@ -121,18 +176,19 @@ pub struct ErrorBody<'a> {
     error: ErrorFields<'a>,
 }
 
+/// Code, message and id of the request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ErrorFields<'a> {
+pub struct ErrorFields<'a> {
     code: &'static str,
-    message: &'a str,
-    request_id: &'a str,
+    message: Cow<'a, str>,
+    request_id: Cow<'a, str>,
 }
 
 impl ApiError {
     /// One with a message.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), account: None }
+        Self { code, message: message.into(), retry_after: None, account: None }
     }
 
     /// A request that makes no sense; `what` says why.
@@ -142,33 +198,61 @@ impl ApiError {
 
     /// Our own failure. The caller learns nothing of it, the log all: this is where the chain is printed.
     pub fn internal(error: &dyn Error) -> Self {
-        let mut account = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            // Writing to a string does not fail.
-            let _ = write!(account, ": {error}");
-            source = error.source();
-        }
-        Self::internal_account(account)
+        Self::internal_account(chain(error))
+    }
+
+    /// The same, worth trying again after a while.
+    pub fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// Our own failure, told in words.
     pub fn internal_account(account: impl Into<Arc<str>>) -> Self {
-        Self { code: ErrorCode::Internal, message: Cow::Borrowed("Internal error"), account: Some(account.into()) }
+        let message = Cow::Borrowed("Internal error");
+        Self { code: ErrorCode::Internal, message, retry_after: None, account: Some(account.into()) }
     }
 
     /// What the caller reads.
     pub fn body<'a>(&'a self, request_id: &'a str) -> ErrorBody<'a> {
         let (_, code) = self.code.row();
-        ErrorBody { success: false, error: ErrorFields { code, message: &self.message, request_id } }
+        let fields = ErrorFields { code, message: Cow::Borrowed(&*self.message), request_id: request_id.into() };
+        ErrorBody { success: false, error: fields }
     }
+
+    /// The same as one part of a larger answer.
+    pub fn into_fields(self, request_id: &str) -> ErrorFields<'static> {
+        let (_, code) = self.code.row();
+        ErrorFields { code, message: self.message, request_id: request_id.to_owned().into() }
+    }
+
+    /// Writes our own failure to the log, where it is one: this is the one place for that.
+    pub fn logged(self, request_id: &str) -> Self {
+        if let Some(account) = &self.account {
+            tracing::error!(request = request_id, error = &**account, "request failed");
+        }
+        self
+    }
+}
+
+/// An error with everything that caused it, for the log.
+fn chain(error: &dyn Error) -> String {
+    let mut account = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a string does not fail.
+        let _ = write!(account, ": {error}");
+        source = error.source();
+    }
+    account
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, _) = self.code.row();
         let mut response = status.into_response();
-        if let Some(seconds) = self.code.retry_after_s() {
+        if let Some(wait) = self.retry_after.or(self.code.retry_after()) {
+            // Whole seconds, and not a moment too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == ErrorCode::Unauthenticated {

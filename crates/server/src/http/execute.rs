@@ -16,6 +16,7 @@ use super::{
     error::ApiError,
 };
 use crate::{
+    admission::Counted,
     app::App,
     auth::{Caller, MayExecute},
     budget::Held,
@@ -87,6 +88,7 @@ pub async fn echo(State(app): State<Arc<App>>, caller: MayExecute, body: UnreadB
 async fn run(app: &App, caller: &Caller, route: Route, form: Form, body: UnreadBody) -> Result<Response, ApiError> {
     app.runner.available()?;
     let (plan, held) = plan(app, caller, route, body).await?;
+    app.runner.admission.count(caller, &plan.rates, Counted::Execution)?;
     if let Some(done) = app.runner.cached(&plan) {
         return match form {
             Form::Json => answer(&done),
@@ -110,12 +112,12 @@ async fn run(app: &App, caller: &Caller, route: Route, form: Form, body: UnreadB
 async fn plan(app: &App, caller: &Caller, route: Route, body: UnreadBody) -> Result<(Plan, Held), ApiError> {
     let JsonBody { bytes, held } = app.intake.read(body, max_body_bytes(app, caller)).await?;
     let request = ExecuteRequest::decode(&bytes)?;
-    Ok((Plan::decide(request, caller, route, &app.config.limits)?, held))
+    Ok((Plan::decide(request, caller, route, &app.runner.allowances.of(caller))?, held))
 }
 
 /// As much as the code that the caller may send, as base64, and something for all the rest.
 fn max_body_bytes(app: &App, caller: &Caller) -> usize {
-    let code = app.config.limits.of(caller.tier, caller.context.tenant_id()).code_bytes;
+    let code = app.runner.allowances.of(caller).limits.code_bytes;
     let bytes = code.div_ceil(3).saturating_mul(4).saturating_add(BESIDE_CODE);
     usize::try_from(bytes).unwrap_or(usize::MAX).min(app.config.server.body_limit_bytes)
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
-use doer_core::{service::Service, tier::Permissions};
+use doer_core::{
+    service::{Health, Service},
+    tier::Permissions,
+};
 use serde_json::{Value, json};
 
 use super::router::ENDPOINTS;
@@ -29,10 +32,10 @@ pub async fn root(caller: Caller) -> Json<Value> {
 
 /// `GET /health`
 pub async fn health(State(app): State<Arc<App>>) -> Json<Value> {
-    // The services are not part of this server yet.
-    let services: BTreeMap<Service, &str> = Service::ALL.into_iter().map(|service| (service, "off")).collect();
+    let services: BTreeMap<Service, Health> =
+        Service::ALL.into_iter().map(|service| (service, app.platform.services.health(service))).collect();
     Json(json!({
-        "status": if app.is_ready() { "ok" } else { "degraded" },
+        "status": if app.is_ready() && !services.values().any(|health| *health == Health::Degraded) { "ok" } else { "degraded" },
         "version": VERSION,
         "features": { "execution": app.config.execution.enabled, "dev": app.authenticator.dev },
         "services": services,
@@ -74,15 +77,42 @@ pub async fn auth(State(app): State<Arc<App>>, caller: Caller) -> Json<Value> {
 
 /// `GET /limits`
 pub async fn limits(State(app): State<Arc<App>>, caller: Caller) -> Json<Value> {
-    Json(json!({ "tier": caller.tier, "namespace": caller.namespace, "limits": limits_of(&app, &caller) }))
+    let allowance = app.runner.allowances.of(&caller);
+    let state = app.runner.admission.state(&caller, &allowance.rates);
+    let quota = allowance.quota;
+    Json(json!({
+        "tier": caller.tier,
+        "namespace": caller.namespace,
+        "limits": limits_of(&app, &caller),
+        "now": {
+            "runningExecutions": state.running,
+            "executionsLeftThisMinute": state.executions_left,
+            "callsLeftThisMinute": state.calls_left,
+        },
+        "quotas": {
+            "dbBytes": quota.db_bytes,
+            "queueMessages": quota.queue_messages,
+            "queueBytes": quota.queue_bytes,
+            "consumers": quota.consumers,
+            "tasks": quota.tasks,
+            "mailsPerDay": quota.mails_per_day,
+            "endpoints": quota.endpoints,
+            "sources": quota.sources,
+            "deliveries": quota.deliveries,
+            "users": quota.users,
+            "apiKeys": quota.api_keys,
+            "secrets": quota.secrets,
+        },
+    }))
 }
 
 fn limits_of(app: &App, caller: &Caller) -> Value {
-    let limits = app.config.limits.of(caller.tier, caller.context.tenant_id());
+    let allowance = app.runner.allowances.of(caller);
+    let (limits, rates) = (allowance.limits, allowance.rates);
     let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     json!({
         "maxExecutionTime": ms(limits.wall),
-        "maxConcurrentExecutions": Permissions::of(&caller.context).max_concurrent_executions,
+        "maxConcurrentExecutions": rates.concurrency,
         "cpuMs": ms(limits.cpu),
         "startupCpuMs": ms(limits.startup_cpu),
         "fuel": limits.fuel,
@@ -91,5 +121,7 @@ fn limits_of(app: &App, caller: &Caller) -> Value {
         "calls": limits.calls,
         "transferBytes": limits.transfer_bytes,
         "codeBytes": limits.code_bytes,
+        "executionsPerMinute": rates.executions_per_minute,
+        "callsPerMinute": rates.calls_per_minute,
     })
 }

@@ -9,3 +9,7 @@ mod executions;
 mod info;
 pub mod listener;
 pub mod router;
+pub mod rpc;
+pub mod secrets;
+pub mod session;
+pub mod webhooks;

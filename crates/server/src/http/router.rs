@@ -6,19 +6,19 @@ use axum::{
     Router,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     envelope::{self, Envelope},
     error::{ApiError, ErrorCode},
-    execute, executions, info,
+    execute, executions, info, rpc, secrets, session, webhooks,
 };
 use crate::app::App;
 
 /// Every route, as `GET /` lists them.
-pub const ENDPOINTS: [&str; 10] = [
+pub const ENDPOINTS: [&str; 18] = [
     "GET /",
     "GET /health",
     "GET /livez",
@@ -29,6 +29,14 @@ pub const ENDPOINTS: [&str; 10] = [
     "POST /eval",
     "GET /executions/{id}",
     "DELETE /executions/{id}",
+    "POST /rpc/{service}/{method}",
+    "POST /rpc",
+    "POST /session",
+    "DELETE /session",
+    "GET /secrets",
+    "PUT /secrets/{name}",
+    "DELETE /secrets/{name}",
+    "POST /webhooks/{provider}/{endpoint}",
 ];
 
 /// The API.
@@ -42,7 +50,13 @@ pub fn api(app: &Arc<App>) -> Router {
         .route("/limits", get(info::limits))
         .route("/execute", post(execute::execute))
         .route("/eval", post(execute::eval))
-        .route("/executions/{id}", get(executions::get).delete(executions::delete));
+        .route("/executions/{id}", get(executions::get).delete(executions::delete))
+        .route("/rpc/{service}/{method}", post(rpc::call))
+        .route("/rpc", post(rpc::batch))
+        .route("/session", post(session::create).delete(session::delete))
+        .route("/secrets", get(secrets::list))
+        .route("/secrets/{name}", put(secrets::put).delete(secrets::delete))
+        .route("/webhooks/{provider}/{endpoint}", post(webhooks::receive));
     #[cfg(feature = "bench-echo")]
     let router = router.route("/echo", post(execute::echo));
     wrapped(router.with_state(Arc::clone(app)), Envelope::of(app))

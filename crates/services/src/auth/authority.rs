@@ -49,6 +49,17 @@ impl std::fmt::Debug for Authority {
     }
 }
 
+/// A user, for whoever runs the installation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedUser {
+    /// As the contract has it.
+    pub user: User,
+    /// May do nothing.
+    pub disabled: bool,
+    /// Whose it is.
+    pub namespace: String,
+}
+
 /// An authority cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -122,6 +133,14 @@ impl Authority {
     /// The keys, for whoever starts an installation.
     pub fn keys(&self) -> KeyStore {
         KeyStore::new(self.database.clone(), self.clock.clone(), self.settings.audit_records)
+    }
+
+    /// Every user, by address.
+    ///
+    /// # Errors
+    /// Our own failures.
+    pub async fn users(&self) -> Result<Vec<ListedUser>, ServiceError> {
+        Ok(self.database.read(users::all).await?)
     }
 
     /// Forbids a user everything, or allows it again; says whether there is one. Their keys and sessions hold no

@@ -20,7 +20,7 @@ mod tokens;
 pub(crate) mod users;
 pub(crate) mod validate;
 
-pub use authority::{Authority, OpenError};
+pub use authority::{Authority, ListedUser, OpenError};
 pub use embedded::EmbeddedAuth;
 pub(crate) use embedded::forget;
 pub use issuers::IssuerError;

@@ -3,6 +3,7 @@
 use doer_core::auth::User;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::authority::ListedUser;
 use super::schema::{from_json, stored, to_json};
 use crate::Error;
 
@@ -77,6 +78,17 @@ pub fn find(connection: &Connection, by: By<'_>) -> Result<Option<StoredUser>, E
     };
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1"))?;
     statement.query_row([key], read).optional()?.map(Raw::into_user).transpose()
+}
+
+/// Every user, by address.
+pub fn all(connection: &Connection) -> Result<Vec<ListedUser>, Error> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users ORDER BY email"))?;
+    let rows = statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()?;
+    let listed = |user: StoredUser| {
+        let StoredUser { user, disabled, namespace, .. } = user;
+        ListedUser { user, disabled, namespace }
+    };
+    rows.into_iter().map(|row| row.into_user().map(listed)).collect()
 }
 
 /// A user of a namespace.

@@ -1,1 +1,391 @@
-//! `db`, embedded.
+//! `db`, embedded: one SQLite database for each namespace.
+//!
+//! A signed-in caller's database is a file, named by the hash of its namespace. An anonymous caller's is private, in
+//! memory, small, and gone soon after its request: it is kept among a bounded number of such, never on disk.
+//!
+//! Things are read and written by statements of ours, `query` runs statements that nobody trusts; the two never share
+//! a connection, nor threads. What stands between an untrusted statement and everybody else:
+//!
+//! | it might | what stops it |
+//! |---|---|
+//! | reach files, other databases, settings | the [`authorizer`], which knows what is harmless; no `ATTACH` |
+//! | damage our tables, or have code of its own run by our statements | the authorizer; no triggers, views or foreign keys on our connections |
+//! | run for ever | the [`budget`], which SQLite looks at; [`functions`] without the slow ones |
+//! | take all memory | a hard limit for SQLite, and the `Pressure` that ends whoever sits on it |
+//! | take all threads | the [`pool`], in which every namespace has its share |
+//! | fill the disk | `max_page_count` |
+//! | give a result without end | caps on rows and bytes |
+
+mod authorizer;
+mod budget;
+mod connection;
+mod failure;
+mod functions;
+mod pool;
+mod query;
+mod registry;
+mod schema;
+mod search;
+mod things;
+mod values;
+
+use std::{
+    fs,
+    future::Future,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use doer_core::{
+    quota::Quotas,
+    scope::Scope,
+    service::{
+        Code, Health, Page, ServiceError,
+        db::{Batch, Count, Db, Delete, Get, List, Match, Query, Rows, Search, Thing, Upsert},
+    },
+    tier::Namespace,
+    time::Clock,
+};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::OwnedSemaphorePermit;
+
+use self::{
+    budget::{Budget, Caller, Pressure},
+    pool::{Pool, busy},
+    query::{Access, Caps, Outcome, Statement},
+    registry::{Kind, Lease, Registry},
+    things::{
+        read,
+        write::{NewThing, Step},
+    },
+};
+use crate::{Error, Holder, tasks::Tasks};
+
+/// Threads for statements of ours, and how many of them one namespace has.
+const THINGS_THREADS: usize = 16;
+const THINGS_SHARE: usize = 4;
+
+/// Limits of the service.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Files that are open at once, about. Each has some file descriptors.
+    pub open_databases: usize,
+    /// Databases of anonymous callers that are kept at once, about.
+    pub open_sessions: usize,
+    /// What such a database may hold.
+    pub session_bytes: u64,
+    /// A database that nobody uses is closed after so long.
+    pub idle: Duration,
+    /// An SQL statement, and any other call, may run for so long, and wait for its turn for as long again.
+    pub query_timeout: Duration,
+    /// SQL statements of one namespace, or of all anonymous callers, that run at once.
+    pub concurrent_queries: usize,
+    /// SQL statements of all namespaces that run at once.
+    pub total_queries: usize,
+    /// The most rows that a statement gives.
+    pub result_rows: usize,
+    /// The most bytes that a statement gives, about; a page of things ends before it has more.
+    pub result_bytes: usize,
+    /// What SQLite may take of memory in this process, whichever service uses it. It can only be lowered: of several
+    /// settings the lowest holds.
+    pub heap_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            open_databases: 256,
+            open_sessions: 64,
+            session_bytes: 2 << 20,
+            idle: Duration::from_secs(300),
+            query_timeout: Duration::from_secs(5),
+            concurrent_queries: 4,
+            total_queries: 16,
+            result_rows: 50_000,
+            result_bytes: 8 << 20,
+            heap_bytes: 1 << 30,
+        }
+    }
+}
+
+/// The service.
+pub struct EmbeddedDb {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    quotas: Arc<dyn Quotas>,
+    files: Arc<Registry>,
+    sessions: Arc<Registry>,
+    things: Arc<Pool>,
+    queries: Pool,
+    pressure: Arc<Pressure>,
+    failing: AtomicBool,
+}
+
+impl std::fmt::Debug for EmbeddedDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { settings, files, sessions, .. } = self;
+        f.debug_struct("EmbeddedDb")
+            .field("settings", settings)
+            .field("files", files)
+            .field("sessions", sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedDb {
+    /// The service, with its files in `dir`, which is made where it is not and is its owner's alone.
+    ///
+    /// # Errors
+    /// [`Error::File`] for the directory, [`Error::Statement`] for SQLite's limits.
+    pub fn open(
+        dir: &Path,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        quotas: Arc<dyn Quotas>,
+    ) -> Result<Arc<Self>, Error> {
+        make_private(dir).map_err(|source| Error::File { path: dir.display().to_string(), source })?;
+        limit_heap(settings.heap_bytes)?;
+        let things = Arc::new(Pool::new("db-things", THINGS_THREADS, THINGS_SHARE));
+        let queries = Pool::new("db-query", settings.total_queries, settings.concurrent_queries);
+        let files = Kind::Files(dir.to_owned());
+        let sessions = Kind::Sessions(random_name()?);
+        Ok(Arc::new(Self {
+            files: Registry::new(files, settings.open_databases, clock.clone(), things.clone()),
+            sessions: Registry::new(sessions, settings.open_sessions, clock.clone(), things.clone()),
+            settings,
+            clock,
+            quotas,
+            things,
+            queries,
+            pressure: Arc::default(),
+            failing: AtomicBool::new(false),
+        }))
+    }
+
+    /// Closes databases that nobody uses, from time to time.
+    pub fn start(self: &Arc<Self>, tasks: &Tasks) {
+        let this = self.clone();
+        tasks.supervise("db-idle", move |stopping| {
+            let this = this.clone();
+            async move {
+                let every = (this.settings.idle / 4).max(Duration::from_secs(1));
+                while stopping.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+                    this.close_idle();
+                }
+            }
+        });
+    }
+
+    fn close_idle(&self) {
+        let idle_ms = u64::try_from(self.settings.idle.as_millis()).unwrap_or(u64::MAX);
+        if let Some(before_ms) = self.clock.now_ms().checked_sub(idle_ms) {
+            self.files.close_idle(before_ms);
+            self.sessions.close_idle(before_ms);
+        }
+    }
+
+    async fn lease(&self, scope: &Scope) -> Result<Arc<Lease>, ServiceError> {
+        let registry = if scope.is_durable() { &self.files } else { &self.sessions };
+        registry.lease(&scope.namespace).await.map(Arc::new)
+    }
+
+    fn quota(&self, scope: &Scope) -> u64 {
+        let quota = self.quotas.of(scope.tier, &scope.namespace).db_bytes;
+        if scope.is_durable() { quota } else { quota.min(self.settings.session_bytes) }
+    }
+
+    /// Reads things.
+    async fn read<T: Send + 'static>(
+        &self,
+        scope: &Scope,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let lease = self.lease(scope).await?;
+        self.on_things(lease, move |lease, budget| {
+            lease.database.with_trusted(|on| budget.spend(&mut on.connection, |connection| work(connection)))
+        })
+        .await
+    }
+
+    /// Writes things, in one transaction.
+    async fn write<T: Send + 'static>(
+        &self,
+        scope: &Scope,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let lease = self.lease(scope).await?;
+        let quota = self.quota(scope);
+        let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(busy("Another call writes")))?;
+        self.on_things(lease, move |lease, budget| {
+            let _turn = turn;
+            lease.database.with_trusted(|on| {
+                on.limit(quota)?;
+                budget.spend(&mut on.connection, |connection| {
+                    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                    let result = work(&transaction)?;
+                    transaction.commit()?;
+                    Ok(result)
+                })
+            })
+        })
+        .await
+    }
+
+    async fn on_things<T: Send + 'static>(
+        &self,
+        lease: Arc<Lease>,
+        work: impl FnOnce(&Lease, &Budget) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let caller = Caller::default();
+        let (gone, time, pressure) = (caller.gone(), self.settings.query_timeout, self.pressure.clone());
+        let lane = lease.database.lane;
+        let job = move || {
+            let budget = Budget::new(time, gone);
+            work(&lease, &budget).map_err(|error| failure::of_things(error, budget.stopped(), &pressure).into())
+        };
+        let result = self.in_time(self.things.run(lane, job)).await;
+        self.noted(result.unwrap_or_else(|| Err(busy("The database is busy").into())))
+    }
+
+    /// Runs a caller's statement. What seems to read is tried beside whoever writes.
+    async fn statement(&self, scope: &Scope, statement: Statement) -> Result<Rows, ServiceError> {
+        let lease = self.lease(scope).await?;
+        let statement = Arc::new(statement);
+        if statement.seems_to_read()
+            && let Outcome::Done(rows) = self.on_queries(&lease, &statement, Access::Read, ()).await?
+        {
+            return Ok(rows);
+        }
+        let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(failure::timeout()))?;
+        match self.on_queries(&lease, &statement, Access::Write(self.quota(scope)), turn).await? {
+            Outcome::Done(rows) => Ok(rows),
+            Outcome::Writes => Err(ServiceError::internal(Error::Panicked)),
+        }
+    }
+
+    /// `turn` is held until the statement has ended, which may be later than its caller is told so.
+    async fn on_queries(
+        &self,
+        lease: &Arc<Lease>,
+        statement: &Arc<Statement>,
+        access: Access,
+        turn: impl Send + 'static,
+    ) -> Result<Outcome, ServiceError> {
+        let caller = Caller::default();
+        let (gone, time, pressure) = (caller.gone(), self.settings.query_timeout, self.pressure.clone());
+        let caps = Caps { rows: self.settings.result_rows, bytes: self.settings.result_bytes };
+        let (lease, statement) = (lease.clone(), statement.clone());
+        let lane = lease.database.lane;
+        let job = move || {
+            let _turn = turn;
+            let budget = Budget::new(time, gone).yielding_to(&pressure);
+            lease.database.with_untrusted(|on| {
+                statement
+                    .run(on, access, &budget, caps)
+                    .map_err(|error| failure::of_query(error, budget.stopped(), on.gate.refusal(), &pressure).into())
+            })
+        };
+        let result = self.in_time(self.queries.run(lane, job)).await;
+        self.noted(result.unwrap_or_else(|| Err(failure::timeout().into())))
+    }
+
+    /// Waits for work that may run as long as a statement, and may have waited as long before. A single step of SQLite
+    /// that takes longer is left to end by itself, on its thread.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.settings.query_timeout * 2, work).await.ok()
+    }
+
+    /// Remembers how the last call went, for the service's health.
+    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, ServiceError> {
+        let result = result.map_err(ServiceError::from);
+        self.failing.store(result.as_ref().is_err_and(|error| error.code == Code::Internal), Relaxed);
+        result
+    }
+}
+
+/// The right to write.
+async fn turn(lease: &Lease) -> Result<OwnedSemaphorePermit, ServiceError> {
+    lease.database.writing.clone().acquire_owned().await.map_err(ServiceError::internal)
+}
+
+#[async_trait]
+impl Db for EmbeddedDb {
+    async fn query(&self, scope: &Scope, params: Query) -> Result<Rows, ServiceError> {
+        self.statement(scope, Statement::new(params)?).await
+    }
+
+    async fn get(&self, scope: &Scope, params: Get) -> Result<Option<Thing>, ServiceError> {
+        self.read(scope, move |connection| read::get(connection, &params)).await
+    }
+
+    async fn list(&self, scope: &Scope, params: List) -> Result<Page<Thing>, ServiceError> {
+        let max_bytes = self.settings.result_bytes;
+        self.read(scope, move |connection| read::list(connection, params, max_bytes)).await
+    }
+
+    async fn upsert(&self, scope: &Scope, params: Upsert) -> Result<Thing, ServiceError> {
+        let (thing, now_ms) = (NewThing::new(params)?, self.clock.now_ms());
+        self.write(scope, move |connection| thing.write(connection, now_ms)).await
+    }
+
+    async fn delete(&self, scope: &Scope, params: Delete) -> Result<Option<Thing>, ServiceError> {
+        let (step, now_ms) = (Step::delete(params)?, self.clock.now_ms());
+        self.write(scope, move |connection| step.run(connection, now_ms)).await
+    }
+
+    async fn search(&self, scope: &Scope, params: Search) -> Result<Page<Match>, ServiceError> {
+        let max_bytes = self.settings.result_bytes;
+        self.read(scope, move |connection| read::search(connection, params, max_bytes)).await
+    }
+
+    async fn count(&self, scope: &Scope, params: Count) -> Result<u64, ServiceError> {
+        self.read(scope, move |connection| read::count(connection, params)).await
+    }
+
+    async fn batch(&self, scope: &Scope, params: Batch) -> Result<Vec<Option<Thing>>, ServiceError> {
+        let (steps, now_ms) = (Step::all(params.operations)?, self.clock.now_ms());
+        self.write(scope, move |connection| steps.into_iter().map(|step| step.run(connection, now_ms)).collect()).await
+    }
+
+    fn health(&self) -> Health {
+        if self.failing.load(Relaxed) { Health::Degraded } else { Health::Ok }
+    }
+}
+
+#[async_trait]
+impl Holder for EmbeddedDb {
+    fn name(&self) -> &'static str {
+        "db"
+    }
+
+    async fn forget(&self, namespace: &Namespace) -> Result<(), Error> {
+        self.files.delete(namespace).await?;
+        self.sessions.delete(namespace).await
+    }
+}
+
+/// Makes a directory that is its owner's alone.
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    // It may have been there.
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+fn limit_heap(bytes: u64) -> Result<(), Error> {
+    let connection = Connection::open_in_memory()?;
+    connection.query_row(&format!("PRAGMA hard_heap_limit = {bytes}"), [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Databases in memory are known by name to the whole process.
+fn random_name() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    Ok(hex::encode(bytes))
+}

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use doer_core::{limits::Limits, quota::Quota};
+use doer_core::{
+    limits::{Limits, Rates},
+    quota::Quota,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -44,6 +47,14 @@ overrides! {
     transfer_bytes: u64,
     /// [`Limits::code_bytes`].
     code_bytes: u64,
+    /// [`Rates::concurrency`].
+    concurrency: u32,
+    /// [`Rates::waiting`].
+    waiting: u32,
+    /// [`Rates::executions_per_minute`]; 0 is as many as the server can do.
+    executions_per_minute: u32,
+    /// [`Rates::calls_per_minute`]; 0 is as many as the server can do.
+    calls_per_minute: u32,
     /// [`Quota::db_bytes`].
     db_bytes: u64,
     /// [`Quota::queue_messages`].
@@ -89,6 +100,21 @@ impl TenantOverrides {
             calls: self.calls.unwrap_or(of_tier.calls),
             transfer_bytes: self.transfer_bytes.unwrap_or(of_tier.transfer_bytes),
             code_bytes: self.code_bytes.unwrap_or(of_tier.code_bytes),
+        }
+    }
+
+    /// Rates with these in them.
+    pub fn rates(&self, of_tier: Rates) -> Rates {
+        let rate = |given: Option<u32>, otherwise| match given {
+            Some(0) => None,
+            Some(number) => Some(number),
+            None => otherwise,
+        };
+        Rates {
+            concurrency: self.concurrency.unwrap_or(of_tier.concurrency),
+            waiting: self.waiting.unwrap_or(of_tier.waiting),
+            executions_per_minute: rate(self.executions_per_minute, of_tier.executions_per_minute),
+            calls_per_minute: rate(self.calls_per_minute, of_tier.calls_per_minute),
         }
     }
 

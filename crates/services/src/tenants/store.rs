@@ -122,7 +122,7 @@ impl Tenants {
     }
 
     /// What holds for a tenant in place of its tier's.
-    pub(super) fn overrides(&self, id: &str) -> Option<Arc<TenantOverrides>> {
+    pub fn overrides(&self, id: &str) -> Option<Arc<TenantOverrides>> {
         let snapshot = self.watch.now().unwrap_or_else(|error| {
             // Whoever asks has no use for a failure; what was so a moment ago is closer than nothing.
             tracing::error!(%error, "the tenants cannot be read");

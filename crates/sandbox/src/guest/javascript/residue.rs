@@ -68,6 +68,8 @@ fn invocation() -> Invocation {
         context: RawValue::from_string("{}".into()).unwrap(),
         surface: Surface::Full,
         limits,
+        services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

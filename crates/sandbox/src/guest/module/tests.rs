@@ -15,6 +15,8 @@ pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account>
         context: serde_json::from_str("{}").unwrap(),
         surface: Surface::Full,
         limits: Limits::of(Tier::Public),
+        services: None,
+        started: std::time::Instant::now(),
         truncate: false,
         console: Console::Capture,
         cancel: CancellationToken::new(),
@@ -130,8 +132,8 @@ async fn there_is_nothing_else_in_the_world() {
 #[tokio::test]
 async fn what_is_no_command_says_why() {
     let (name, message) =
-        failure(run("(module (import \"env\" \"a\" (func)) (import \"doer\" \"call\" (func)))").await);
-    assert_eq!((name.as_str(), message.as_str()), ("LinkError", "unknown imports: env.a, doer.call"));
+        failure(run("(module (import \"env\" \"a\" (func)) (import \"doer\" \"dial\" (func)))").await);
+    assert_eq!((name.as_str(), message.as_str()), ("LinkError", "unknown imports: env.a, doer.dial"));
     let (name, message) = failure(run("(module (func (export \"main\")))").await);
     assert_eq!(name, "LinkError");
     assert!(message.contains("exports no function _start"), "{message}");
@@ -139,7 +141,7 @@ async fn what_is_no_command_says_why() {
     assert!(message.contains("exports no function _start"), "{message}");
     let import = "(import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32)))";
     let (_, message) = failure(run(&format!("(module {import} (func (export \"_start\")))")).await);
-    assert_eq!(message, "the module imports WASI functions and exports no memory for them");
+    assert_eq!(message, "the module imports functions and exports no memory for them");
     let (name, message) = failure(run("(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func)) (memory (export \"memory\") 1) (func (export \"_start\")))").await);
     assert_eq!(name, "LinkError");
     assert!(message.contains("incompatible import type"), "{message}");

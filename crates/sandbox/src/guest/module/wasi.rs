@@ -1,4 +1,4 @@
-//! What a command may import: WASI with everything off but its streams, time and randomness.
+//! What a command may import: WASI with everything off but its streams, time and randomness; and calls of services.
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use wasmtime_wasi::{
     p2::pipe::MemoryInputPipe,
 };
 
-use super::streams::{Stderr, Stdout};
+use super::{
+    calls,
+    streams::{Stderr, Stdout},
+};
 use crate::{account::Account, store::State};
 
 /// What a command finds as its first argument; there is no other.
@@ -44,6 +47,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         // A run is given its own before it starts.
         state.wasi.get_or_insert_with(|| bounded(&mut closed()))
     })?;
+    calls::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use doer_core::{limits::Limits, tier::Tier};
+use doer_core::{limits::Allowance, tier::Tier};
 
 use super::*;
 
@@ -20,14 +20,14 @@ fn the_defaults_are_complete_and_those_of_the_tiers() {
     let config = Sources::default().load().unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     for tier in [Tier::Internal, Tier::Tenant, Tier::Public] {
-        assert_eq!(config.limits.of(tier, None), Limits::of(tier), "{tier}");
+        assert_eq!(config.limits.of(tier, None), Allowance::of(tier), "{tier}");
     }
 }
 
 #[test]
 fn the_production_example_can_be_used() {
     let config = with_file(include_str!("../../../../../config/production.toml"), &[]).unwrap();
-    assert_eq!(config.limits.of(Tier::Tenant, Some("acme-corp")).wall, Duration::from_secs(60));
+    assert_eq!(config.limits.of(Tier::Tenant, Some("acme-corp")).limits.wall, Duration::from_secs(60));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn file_then_environment_then_flags() {
     assert_eq!(config.server.listen.to_string(), "3.3.3.3:3");
     assert_eq!(config.server.connections, 8);
     assert_eq!(config.execution.queue, 3);
-    assert_eq!(config.limits.public.calls, 5);
+    assert_eq!(config.limits.public.limits.calls, 5);
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn what_is_printed_gives_the_same_configuration_again() {
     let config = with_file("[tenants.\"a.b\"]\ncalls = 9", &[("DOER__SERVER__CONNECTIONS", "12")]).unwrap();
     let again = with_file(&config.to_toml(), &[]).unwrap();
     assert_eq!(again.server.connections, 12);
-    assert_eq!(again.limits.of(Tier::Tenant, Some("a.b")).calls, 9);
-    assert_eq!(again.limits.of(Tier::Tenant, Some("other")).calls, 200);
+    assert_eq!(again.limits.of(Tier::Tenant, Some("a.b")).limits.calls, 9);
+    assert_eq!(again.limits.of(Tier::Tenant, Some("other")).limits.calls, 200);
     assert_eq!(again.to_toml(), config.to_toml());
 }
 

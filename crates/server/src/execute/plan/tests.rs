@@ -1,6 +1,7 @@
 use doer_core::{
     auth::{AuthContext, Identity, User},
     id::RequestId,
+    tier::Tier,
 };
 
 use super::*;
@@ -27,7 +28,8 @@ fn caller(role: Option<&str>) -> Caller {
 fn decide(role: &str, route: Route, body: &str) -> Result<Plan, (ErrorCode, String)> {
     let config = Sources::default().load().unwrap();
     let request = ExecuteRequest::decode(body.as_bytes()).unwrap();
-    Plan::decide(request, &caller(Some(role)), route, &config.limits)
+    let caller = caller(Some(role));
+    Plan::decide(request, &caller, route, &config.limits.of(caller.tier, None))
         .map_err(|error| (error.code, error.message.into_owned()))
 }
 

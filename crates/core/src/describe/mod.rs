@@ -1,0 +1,8 @@
+//! What doer says of itself to programs: the contracts of the services as TypeScript and as JSON Schema. All of it is
+//! made from the method table, so that it cannot say anything else than what is called.
+
+mod interface;
+pub mod schema;
+pub mod typescript;
+
+pub use interface::{Interface, NamedType, Signature};

@@ -1,0 +1,56 @@
+// What code that doer runs can see, beside the language and the web platform (lib "ES2023" with "WebWorker" or "DOM").
+//
+// Code is the body of an async function with `input`, `env`, `ctx` and `request` in scope, whose `return` gives the
+// result; or an arrow function, called with `(input, env, ctx)`; or a module, whose default export is such a function
+// or an object with a `fetch` method. `POST /eval` gives code its `input`, and nothing else of this.
+//
+// What goes into a service is `unknown` where it may be any JSON; what comes out of it is `any` there.
+
+declare const input: any;
+declare const env: Env;
+declare const ctx: Context;
+/** `POST http://execute/` with `input` as its JSON body, where there is an input. */
+declare const request: Request;
+
+/** A module's default export: `export default { ... } satisfies ExportedHandler`. */
+interface ExportedHandler {
+  fetch(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+}
+
+/** On whose behalf code runs. */
+interface Context {
+  /** What the request gave as `props`; an empty object where it gave nothing. */
+  readonly props: any;
+  /** Whose credentials came with the request; null where none did. */
+  readonly user: Context.User | null;
+  /** What it works in: `*`, `tenant:<id>`, `user:<id>` or `session:<requestId>`. */
+  readonly namespace: string;
+  /** Did valid credentials come with the request? */
+  readonly authenticated: boolean;
+  /** The server's own id of the request. */
+  readonly requestId: string;
+  /** Entrypoints of the same program. */
+  readonly exports: { readonly [name: string]: any };
+  /** Keeps the run going until `promise` is settled, within its limits. */
+  waitUntil(promise: unknown): void;
+}
+
+/**
+ * What a call of a service throws. Beside the codes that a method names, every call may give `invalid_request`,
+ * `forbidden` where the service is not granted, `service_unavailable` and `internal`.
+ */
+interface ServiceError extends Error {
+  name: "ServiceError";
+  code: ServiceError.Code;
+  /** When it is worth trying again, in milliseconds, where that is known. */
+  retryAfterMs?: number;
+}
+
+/** What every call takes last: a method's own options, or these. */
+interface CallOptions {
+  /**
+   * The namespace to work in: `*`, `tenant:<id>` or `user:<id>`; the caller's own where absent. Only internal callers
+   * may name another.
+   */
+  namespace?: string;
+}

@@ -1,0 +1,99 @@
+//! `env`: the services as code sees them. All of it is made at boot and lies in the base image; a run only takes away
+//! what it was not granted.
+
+use std::cell::RefCell;
+
+use doer_guest_protocol::{Boot, Operation};
+use rquickjs::{Ctx, Function, Object, Persistent, Promise, Result, Value, function::Rest, object::Property};
+
+use crate::{
+    error,
+    json::{self, Unserializable},
+    operations, scope, web,
+};
+
+struct Bindings {
+    /// `env` with everything in it. A heap serves one run, so it need not be copied.
+    env: Persistent<Object<'static>>,
+    /// Its members, in the order of the bits that grant them.
+    names: Vec<String>,
+}
+
+thread_local! {
+    static BINDINGS: RefCell<Option<Bindings>> = const { RefCell::new(None) };
+}
+
+/// Makes the bindings; to be called before any user code.
+///
+/// # Errors
+/// Only out of memory.
+pub fn install<'js>(ctx: &Ctx<'js>, table: &Boot) -> Result<()> {
+    let (env, unified) = (Object::new(ctx.clone())?, Object::new(ctx.clone())?);
+    member(&env, "DO", &unified)?;
+    let mut number = 0;
+    for service in &table.services {
+        let binding = Object::new(ctx.clone())?;
+        for method in &service.methods {
+            let place = number;
+            let call = move |ctx: Ctx<'js>, arguments: Rest<Value<'js>>| call(&ctx, place, &arguments.0);
+            let call = Function::new(ctx.clone(), call)?.with_name(&method.flat_name)?;
+            member(&binding, &method.name, &call)?;
+            member(&unified, &method.flat_name, &call)?;
+            number += 1;
+        }
+        member(&env, &service.name, &binding)?;
+    }
+    let fetch = web::fetch_function(ctx)?;
+    member(&unified, "fetch", &fetch)?;
+    let names = table.services.iter().map(|service| service.name.clone()).collect();
+    BINDINGS.set(Some(Bindings { env: Persistent::save(ctx, env), names }));
+    Ok(())
+}
+
+fn member<'js>(object: &Object<'js>, name: &str, value: &Object<'js>) -> Result<()> {
+    object.prop(name, Property::from(value.clone()).writable().enumerable().configurable())
+}
+
+/// `env` of a run: `DO` and the services that are granted, or nothing at all. `DO` has every method of every service, and
+/// the host says no where one was not granted.
+///
+/// # Errors
+/// Only before [`install`].
+pub fn env<'js>(ctx: &Ctx<'js>, granted: Option<u32>) -> Result<Object<'js>> {
+    let Some(granted) = granted else { return Object::new(ctx.clone()) };
+    BINDINGS.with_borrow(|bindings| {
+        let bindings = bindings.as_ref().ok_or(rquickjs::Error::Unknown)?;
+        let env = bindings.env.clone().restore(ctx)?;
+        for (bit, name) in bindings.names.iter().enumerate() {
+            if granted & (1 << bit) == 0 {
+                env.remove(name.as_str())?;
+            }
+        }
+        Ok(env)
+    })
+}
+
+/// Calls a method: a promise of its result.
+fn call<'js>(ctx: &Ctx<'js>, method: u32, arguments: &[Value<'js>]) -> Result<Promise<'js>> {
+    scope::refuse_global(ctx, "Calling a service")?;
+    let (promise, resolve, reject) = ctx.promise()?;
+    // Getters and `toJSON` of the user's run here, and may call services themselves.
+    let submitted = match json::arguments(ctx, arguments) {
+        Ok(arguments) => {
+            let operation = Operation::Call { method, arguments: &arguments };
+            operations::submit(ctx, &operation, resolve, reject.clone()).map(|_| ())
+        }
+        Err(Unserializable::Thrown(error)) => Err(error),
+        Err(Unserializable::Value(message)) => {
+            reject.call::<_, ()>((error::named(ctx, "SerializationError", &message)?,))?;
+            Ok(())
+        }
+    };
+    if let Err(error) = submitted {
+        reject.call::<_, ()>((error::thrown(ctx, error)?,))?;
+    }
+    Ok(promise)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,571 @@
+//! The outbox: every mail that was accepted, in SQLite.
+//!
+//! A mail is waiting for as long as `due_at` is set: that is when it is to be tried next. Whoever tries it first moves
+//! `due_at` on, which is its lease: where nothing is heard of it until then, somebody tries again. An attempt that is
+//! over tells how it ended under its number, so that one whose lease has passed changes nothing.
+
+use std::{path::Path, time::Duration};
+
+use doer_core::{
+    service::{
+        Page, Pagination, ServiceError,
+        email::{ListEmailsOptions, Mail, MailStatus},
+    },
+    tier::Namespace,
+};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::letter::{Body, File, Head, Letter};
+use crate::{Database, Error};
+
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// What a mail takes beside text, HTML and files.
+const OVERHEAD_BYTES: usize = 1_024;
+/// Mails that one transaction trims.
+const TRIM_BATCH: u32 = 200;
+/// Mails on a page where the caller does not say.
+const DEFAULT_LIMIT: u32 = 100;
+
+/// What a namespace may put into the outbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    pub mails_per_day: u64,
+    pub bytes: u64,
+}
+
+/// A mail that somebody has taken to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    seq: i64,
+    pub id: String,
+    pub namespace: String,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// No attempt is made after that.
+    pub give_up_at: u64,
+    pub created_at: u64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Sent,
+    Again { at: u64, error: String },
+    Dead { error: String },
+}
+
+/// Terms on which mails are claimed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub now: u64,
+    pub leased_until: u64,
+    /// For mails that nobody has tried before.
+    pub give_up_at: u64,
+}
+
+/// The outbox. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox(Database);
+
+impl Outbox {
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Database::open(path, MIGRATIONS).map(Self)
+    }
+
+    /// Keeps a mail. It is durable when this returns.
+    pub async fn accept(
+        &self,
+        namespace: &Namespace,
+        id: String,
+        letter: Letter,
+        now: u64,
+        allowance: Allowance,
+    ) -> Result<(), Error> {
+        let namespace = namespace.to_string();
+        self.0
+            .write(move |transaction| {
+                let bytes = (letter.bytes() + OVERHEAD_BYTES) as u64;
+                charge(transaction, &namespace, bytes, now, allowance)?;
+                insert(transaction, &namespace, &id, &letter, bytes, now)
+            })
+            .await
+    }
+
+    /// One mail, with its text and HTML where they are kept.
+    pub async fn find(&self, namespace: &Namespace, id: String) -> Result<Option<Mail>, Error> {
+        let namespace = namespace.to_string();
+        self.0
+            .read(move |connection| {
+                let found = connection
+                    .prepare_cached(
+                        "SELECT id, head, status, attempts, last_error, created_at, done_at, text, html
+                         FROM mails LEFT JOIN bodies USING (seq) WHERE namespace = ?1 AND id = ?2",
+                    )?
+                    .query_row([&namespace, &id], Stored::read)
+                    .optional()?;
+                found.map(Stored::into_mail).transpose()
+            })
+            .await
+    }
+
+    /// A page of mails, the newest first.
+    pub async fn list(&self, namespace: &Namespace, options: ListEmailsOptions) -> Result<Page<Mail>, Error> {
+        let namespace = namespace.to_string();
+        self.0.read(move |connection| page(connection, &namespace, &options)).await
+    }
+
+    /// When the next mail is due; it may be long overdue.
+    pub async fn next_due(&self) -> Result<Option<u64>, Error> {
+        self.0
+            .read(|connection| {
+                let due = connection
+                    .prepare_cached("SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL")?
+                    .query_row([], |row| row.get::<_, Option<i64>>(0))?;
+                Ok(due.map(i64::unsigned_abs))
+            })
+            .await
+    }
+
+    /// Takes at most `count` mails that are due: one of each namespace in turn, beginning after `last`, so that a
+    /// thousand mails of one do not hold up the one of another.
+    pub async fn claim(&self, last: String, count: usize, terms: Terms) -> Result<Vec<Claim>, Error> {
+        self.0
+            .write(move |transaction| {
+                let mut namespaces = waiting(transaction, terms.now)?;
+                let after = namespaces.partition_point(|namespace| *namespace <= last);
+                namespaces.rotate_left(after);
+                let mut claims = Vec::new();
+                while claims.len() < count && !namespaces.is_empty() {
+                    let mut left = Vec::new();
+                    for namespace in namespaces {
+                        if claims.len() == count {
+                            break;
+                        }
+                        if let Some(claim) = take(transaction, &namespace, terms)? {
+                            claims.push(claim);
+                            left.push(namespace);
+                        }
+                    }
+                    namespaces = left;
+                }
+                Ok(claims)
+            })
+            .await
+    }
+
+    /// The mail that was claimed; `None` where it is gone.
+    pub async fn load(&self, claim: &Claim) -> Result<Option<Letter>, Error> {
+        let (namespace, seq) = (claim.namespace.clone(), claim.seq);
+        self.0.read(move |connection| load(connection, &namespace, seq)).await
+    }
+
+    /// Holds on to a mail that takes its time.
+    pub async fn renew(&self, claim: &Claim, leased_until: u64) -> Result<(), Error> {
+        let claim = claim.clone();
+        self.0
+            .write(move |transaction| {
+                transaction
+                    .prepare_cached(
+                        "UPDATE mails SET due_at = ?4
+                         WHERE namespace = ?1 AND seq = ?2 AND attempts = ?3 AND due_at IS NOT NULL",
+                    )?
+                    .execute(params![claim.namespace, claim.seq, claim.attempt, stored(leased_until)])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Tells how an attempt ended. One that somebody else has repeated meanwhile changes nothing.
+    pub async fn settle(&self, claim: &Claim, outcome: Outcome, now: u64) -> Result<(), Error> {
+        let claim = claim.clone();
+        let (status, due_at, done_at, error) = match outcome {
+            Outcome::Sent => (MailStatus::Sent, None, Some(now), None),
+            Outcome::Again { at, error } => (MailStatus::Failed, Some(at), None, Some(error)),
+            Outcome::Dead { error } => (MailStatus::Dead, None, Some(now), Some(error)),
+        };
+        self.0
+            .write(move |transaction| {
+                transaction
+                    .prepare_cached(
+                        "UPDATE mails SET status = ?4, due_at = ?5, done_at = ?6, last_error = ?7
+                         WHERE namespace = ?1 AND seq = ?2 AND attempts = ?3 AND due_at IS NOT NULL",
+                    )?
+                    .execute(params![
+                        claim.namespace,
+                        claim.seq,
+                        claim.attempt,
+                        word(status),
+                        due_at.map(stored),
+                        done_at.map(stored),
+                        error,
+                    ])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Drops text, HTML and files of mails that were done before `bodies`, and all that is known of those that were
+    /// done before `records`.
+    pub async fn trim(&self, bodies: u64, records: u64) -> Result<(), Error> {
+        let batch = move |sql: &'static str, before: u64| {
+            self.0.write(move |transaction| Ok(transaction.execute(sql, params![stored(before), TRIM_BATCH])?))
+        };
+        while batch(
+            "UPDATE mails SET body_bytes = 0 WHERE seq IN
+             (SELECT seq FROM mails WHERE body_bytes > 0 AND done_at <= ?1 LIMIT ?2)",
+            bodies,
+        )
+        .await?
+            > 0
+        {}
+        while batch("DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at <= ?1 LIMIT ?2)", records)
+            .await?
+            > 0
+        {}
+        Ok(())
+    }
+
+    /// Deletes everything of a namespace.
+    pub async fn forget(&self, namespace: &Namespace) -> Result<(), Error> {
+        let namespace = namespace.to_string();
+        self.0
+            .write(move |transaction| {
+                transaction.execute("DELETE FROM mails WHERE namespace = ?1", [&namespace])?;
+                transaction.execute("DELETE FROM accounts WHERE namespace = ?1", [&namespace])?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Counts one more mail of today, where there may be one more. Days are those of UTC.
+fn charge(
+    transaction: &Transaction<'_>,
+    namespace: &str,
+    bytes: u64,
+    now: u64,
+    allowance: Allowance,
+) -> Result<(), Error> {
+    let today = now / DAY_MS;
+    let account = transaction
+        .prepare_cached("SELECT day, mails, bytes FROM accounts WHERE namespace = ?1")?
+        .query_row([namespace], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
+        .optional()?
+        .map(|(day, mails, bytes)| (day.unsigned_abs(), mails.unsigned_abs(), bytes.unsigned_abs()));
+    let (day, mails, kept) = account.unwrap_or_default();
+    let mails = if day == today { mails } else { 0 };
+    if mails >= allowance.mails_per_day {
+        let most = allowance.mails_per_day;
+        let wait = Duration::from_millis((today + 1) * DAY_MS - now);
+        let refusal = ServiceError::quota(format!("mails per day: {most} may be sent in a day (UTC), and were"));
+        return Err(refusal.after(wait).into());
+    }
+    if kept + bytes > allowance.bytes {
+        return Err(ServiceError::quota(format!(
+            "outbox: may hold {} bytes, and holds {kept}; text, HTML and files are dropped some days after sending",
+            allowance.bytes
+        ))
+        .into());
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO accounts (namespace, day, mails, bytes) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (namespace) DO UPDATE SET day = ?2, mails = ?3, bytes = ?4",
+        )?
+        .execute(params![namespace, stored(today), stored(mails + 1), stored(kept + bytes)])?;
+    Ok(())
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    namespace: &str,
+    id: &str,
+    letter: &Letter,
+    bytes: u64,
+    now: u64,
+) -> Result<(), Error> {
+    let head = serde_json::to_string(&letter.head).map_err(damaged)?;
+    let seq: i64 = transaction
+        .prepare_cached(
+            "INSERT INTO mails (id, namespace, head, status, due_at, created_at, body_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) RETURNING seq",
+        )?
+        .query_row(params![id, namespace, head, word(MailStatus::Queued), stored(now), stored(bytes)], |row| {
+            row.get(0)
+        })?;
+    transaction.prepare_cached("INSERT INTO bodies (seq, text, html) VALUES (?1, ?2, ?3)")?.execute(params![
+        seq,
+        letter.body.text,
+        letter.body.html
+    ])?;
+    for file in &letter.files {
+        transaction
+            .prepare_cached("INSERT INTO files (mail, filename, content_type, content) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![seq, file.filename, file.content_type, file.content])?;
+    }
+    for tag in &letter.head.tags {
+        transaction
+            .prepare_cached("INSERT INTO tags (namespace, tag, mail) VALUES (?1, ?2, ?3)")?
+            .execute(params![namespace, tag, seq])?;
+    }
+    Ok(())
+}
+
+/// Namespaces that have a mail which is due, in order. It jumps from one namespace to the next in the index: how many
+/// mails each of them has makes no difference.
+fn waiting(transaction: &Transaction<'_>, now: u64) -> Result<Vec<String>, Error> {
+    let mut statement = transaction.prepare_cached(
+        "WITH RECURSIVE waiting (namespace) AS (
+             SELECT min(namespace) FROM mails WHERE due_at IS NOT NULL
+             UNION ALL
+             SELECT (SELECT min(mails.namespace) FROM mails
+                     WHERE due_at IS NOT NULL AND mails.namespace > waiting.namespace)
+             FROM waiting WHERE waiting.namespace IS NOT NULL
+         )
+         SELECT namespace FROM waiting WHERE namespace IS NOT NULL
+         AND EXISTS (SELECT 1 FROM mails WHERE mails.namespace = waiting.namespace AND due_at <= ?1)
+         ORDER BY namespace",
+    )?;
+    let namespaces = statement.query_map([stored(now)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(namespaces)
+}
+
+/// The mail of a namespace that is due the longest.
+fn take(transaction: &Transaction<'_>, namespace: &str, terms: Terms) -> Result<Option<Claim>, Error> {
+    let claim = transaction
+        .prepare_cached(
+            "UPDATE mails SET due_at = ?3, attempts = attempts + 1, give_up_at = coalesce(give_up_at, ?4)
+             WHERE seq = (SELECT seq FROM mails WHERE namespace = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT 1)
+             RETURNING seq, id, attempts, give_up_at, created_at",
+        )?
+        .query_row(params![namespace, stored(terms.now), stored(terms.leased_until), stored(terms.give_up_at)], |row| {
+            Ok(Claim {
+                seq: row.get(0)?,
+                id: row.get(1)?,
+                namespace: namespace.to_owned(),
+                attempt: row.get(2)?,
+                give_up_at: row.get::<_, i64>(3)?.unsigned_abs(),
+                created_at: row.get::<_, i64>(4)?.unsigned_abs(),
+            })
+        })
+        .optional()?;
+    Ok(claim)
+}
+
+fn load(connection: &Connection, namespace: &str, seq: i64) -> Result<Option<Letter>, Error> {
+    let found = connection
+        .prepare_cached("SELECT head, text, html FROM mails JOIN bodies USING (seq) WHERE namespace = ?1 AND seq = ?2")?
+        .query_row(params![namespace, seq], |row| {
+            Ok((row.get::<_, String>(0)?, Body { text: row.get(1)?, html: row.get(2)? }))
+        })
+        .optional()?;
+    let Some((head, body)) = found else { return Ok(None) };
+    let files = connection
+        .prepare_cached("SELECT filename, content_type, content FROM files WHERE mail = ?1 ORDER BY file")?
+        .query_map([seq], |row| Ok(File { filename: row.get(0)?, content_type: row.get(1)?, content: row.get(2)? }))?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Letter { head: serde_json::from_str(&head).map_err(damaged)?, body, files }))
+}
+
+fn page(connection: &Connection, namespace: &str, options: &ListEmailsOptions) -> Result<Page<Mail>, Error> {
+    let (limit, offset) = (options.limit.unwrap_or(DEFAULT_LIMIT), options.offset.unwrap_or(0));
+    // Each way to filter has an index of its own, which has the mails in their order. Every text names all parameters,
+    // so that they are bound alike.
+    let from = match (&options.tag, options.status) {
+        (None, None) => "mails WHERE mails.namespace = ?1 AND ?2 IS NULL AND ?3 IS NULL",
+        (None, Some(_)) => "mails WHERE mails.namespace = ?1 AND mails.status = ?2 AND ?3 IS NULL",
+        (Some(_), _) => {
+            "tags JOIN mails ON mails.seq = tags.mail AND mails.namespace = ?1 AND (?2 IS NULL OR mails.status = ?2)
+             WHERE tags.namespace = ?1 AND tags.tag = ?3"
+        }
+    };
+    let order = if options.tag.is_some() { "tags.mail" } else { "mails.seq" };
+    let filters = params![namespace, options.status.map(word), options.tag];
+    let total: i64 =
+        connection.prepare_cached(&format!("SELECT count(*) FROM {from}"))?.query_row(filters, |row| row.get(0))?;
+    let mails = connection
+        .prepare_cached(&format!(
+            "SELECT id, head, status, attempts, last_error, created_at, done_at, NULL AS text, NULL AS html
+             FROM {from} ORDER BY {order} DESC LIMIT ?4 OFFSET ?5"
+        ))?
+        .query_map(params![namespace, options.status.map(word), options.tag, limit, stored(offset)], Stored::read)?
+        .collect::<Result<Vec<_>, _>>()?;
+    let data = mails.into_iter().map(Stored::into_mail).collect::<Result<_, _>>()?;
+    Ok(Page { data, pagination: Pagination { limit, offset, total: total.unsigned_abs() } })
+}
+
+/// A row before its JSON is read.
+struct Stored {
+    id: String,
+    head: String,
+    status: String,
+    attempts: u32,
+    last_error: Option<String>,
+    created_at: i64,
+    done_at: Option<i64>,
+    body: Body,
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            id: row.get(0)?,
+            head: row.get(1)?,
+            status: row.get(2)?,
+            attempts: row.get(3)?,
+            last_error: row.get(4)?,
+            created_at: row.get(5)?,
+            done_at: row.get(6)?,
+            body: Body { text: row.get(7)?, html: row.get(8)? },
+        })
+    }
+
+    fn into_mail(self) -> Result<Mail, Error> {
+        let head: Head = serde_json::from_str(&self.head).map_err(damaged)?;
+        let status = status(&self.status)?;
+        let sent_at = self.done_at.filter(|_| status == MailStatus::Sent).map(i64::unsigned_abs);
+        Ok(Mail {
+            id: self.id,
+            from: head.from,
+            to: head.to,
+            cc: head.cc,
+            bcc: head.bcc,
+            subject: head.subject,
+            text: self.body.text,
+            html: self.body.html,
+            tags: head.tags,
+            status,
+            attempts: self.attempts,
+            last_error: self.last_error,
+            created_at: self.created_at.unsigned_abs(),
+            sent_at,
+        })
+    }
+}
+
+const fn word(status: MailStatus) -> &'static str {
+    match status {
+        MailStatus::Queued => "queued",
+        MailStatus::Sent => "sent",
+        MailStatus::Failed => "failed",
+        MailStatus::Dead => "dead",
+    }
+}
+
+fn status(word: &str) -> Result<MailStatus, Error> {
+    serde_json::from_value(word.into()).map_err(|source| Error::Damaged { column: "mails.status", source })
+}
+
+fn damaged(source: serde_json::Error) -> Error {
+    Error::Damaged { column: "mails.head", source }
+}
+
+/// SQLite's integers are signed.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use doer_core::service::email::{Recipients, SendOptions};
+
+    use super::*;
+
+    const PLENTY: Allowance = Allowance { mails_per_day: 1_000, bytes: 1 << 30 };
+
+    fn outbox() -> (tempfile::TempDir, Outbox) {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(&dir.path().join("email.db")).unwrap();
+        (dir, outbox)
+    }
+
+    fn namespace(name: &str) -> Namespace {
+        Namespace::parse(&format!("tenant:{name}")).unwrap()
+    }
+
+    async fn accept(outbox: &Outbox, tenant: &str, id: &str, now: u64) {
+        let to = Recipients::One("ada@example.com".to_owned());
+        let from = "noreply@localhost".parse().unwrap();
+        let letter = Letter::new(&from, to, id.to_owned(), "Hi", SendOptions::default()).unwrap();
+        outbox.accept(&namespace(tenant), id.to_owned(), letter, now, PLENTY).await.unwrap();
+    }
+
+    fn terms(now: u64) -> Terms {
+        Terms { now, leased_until: now + 60, give_up_at: now + 1_000 }
+    }
+
+    async fn claimed(outbox: &Outbox, last: &str, count: usize, now: u64) -> Vec<String> {
+        let claims = outbox.claim(last.to_owned(), count, terms(now)).await.unwrap();
+        claims.into_iter().map(|claim| claim.id).collect()
+    }
+
+    #[tokio::test]
+    async fn namespaces_take_turns() {
+        let (_dir, outbox) = outbox();
+        for id in ["a1", "a2", "a3", "a4"] {
+            accept(&outbox, "a", id, 0).await;
+        }
+        accept(&outbox, "b", "b1", 5).await;
+        accept(&outbox, "c", "c1", 5).await;
+        accept(&outbox, "c", "c2", 9).await;
+        assert_eq!(outbox.next_due().await.unwrap(), Some(0));
+        assert_eq!(claimed(&outbox, "", 2, 5).await, ["a1", "b1"]);
+        assert_eq!(claimed(&outbox, "tenant:b", 10, 5).await, ["c1", "a2", "a3", "a4"], "c2 is not due yet");
+        assert_eq!(outbox.next_due().await.unwrap(), Some(9));
+        assert_eq!(claimed(&outbox, "", 10, 64).await, ["c2"], "the others are somebody's");
+        assert_eq!(claimed(&outbox, "", 2, 65).await, ["a1", "b1"], "until their lease has passed");
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_held_and_an_attempt_that_was_repeated_changes_nothing() {
+        let (_dir, outbox) = outbox();
+        accept(&outbox, "a", "a1", 0).await;
+        let first = outbox.claim(String::new(), 1, terms(0)).await.unwrap().remove(0);
+        assert_eq!((first.attempt, first.give_up_at, first.created_at), (1, 1_000, 0));
+        outbox.renew(&first, 100).await.unwrap();
+        assert!(claimed(&outbox, "", 1, 99).await.is_empty());
+        let second = outbox.claim(String::new(), 1, terms(100)).await.unwrap().remove(0);
+        assert_eq!((second.attempt, second.give_up_at), (2, 1_000), "a day from the first attempt");
+
+        outbox.renew(&first, 5_000).await.unwrap();
+        outbox.settle(&first, Outcome::Dead { error: "late".to_owned() }, 101).await.unwrap();
+        let mail = outbox.find(&namespace("a"), "a1".to_owned()).await.unwrap().unwrap();
+        assert_eq!((mail.status, mail.attempts, mail.last_error), (MailStatus::Queued, 2, None));
+        assert_eq!(outbox.next_due().await.unwrap(), Some(160));
+
+        outbox.settle(&second, Outcome::Sent, 110).await.unwrap();
+        outbox.settle(&second, Outcome::Dead { error: "again".to_owned() }, 111).await.unwrap();
+        let mail = outbox.find(&namespace("a"), "a1".to_owned()).await.unwrap().unwrap();
+        assert_eq!((mail.status, mail.sent_at), (MailStatus::Sent, Some(110)));
+        assert_eq!(outbox.next_due().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn no_call_reads_all_mails() {
+        let (_dir, outbox) = outbox();
+        let plans = outbox.0.read(|connection| {
+            let mut plans = Vec::new();
+            for (sql, parameters) in [
+                ("SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL", 0),
+                ("SELECT seq FROM mails WHERE namespace = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT 1", 2),
+                ("SELECT min(namespace) FROM mails WHERE due_at IS NOT NULL AND namespace > ?1", 1),
+                ("SELECT seq FROM mails WHERE body_bytes > 0 AND done_at <= ?1 LIMIT ?2", 2),
+                ("SELECT seq FROM mails WHERE done_at <= ?1 LIMIT ?2", 2),
+                ("SELECT id FROM mails WHERE mails.namespace = ?1 ORDER BY mails.seq DESC LIMIT ?2", 2),
+                ("SELECT id FROM mails WHERE namespace = ?1 AND status = ?2 ORDER BY mails.seq DESC LIMIT ?3", 3),
+            ] {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let nothing = rusqlite::params_from_iter(vec![0; parameters]);
+                let steps: Vec<String> = statement.query_map(nothing, |row| row.get(3))?.collect::<Result<_, _>>()?;
+                plans.push((sql, steps.join("; ")));
+            }
+            Ok(plans)
+        });
+        for (sql, plan) in plans.await.unwrap() {
+            assert!(plan.starts_with("SEARCH"), "{sql}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Consumers at work: batches are taken for the queues whose turn it is, their code is run, and what came of it is
+//! written down. A crash at any point leaves messages whose time passes: they are delivered again.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use doer_core::{
+    run::{CodeRunner, RunError, Snippet},
+    scope::{Scope, Standing},
+    service::ServiceError,
+};
+use futures_util::future::join_all;
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    EmbeddedQueue, consumers,
+    lease::{self, Back, Taken},
+    list,
+};
+use crate::{
+    Error,
+    slots::{Candidate, Slot},
+    sqlite::stored_ms,
+    tasks::Tasks,
+};
+
+/// After a failure of our own.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Who runs consumers.
+pub(super) struct Hands {
+    pub standing: Arc<dyn Standing>,
+    pub runner: Arc<dyn CodeRunner>,
+}
+
+/// Messages that a consumer is about to be called with.
+pub(super) struct Batch {
+    slot: Slot<String>,
+    scope: Scope,
+    target: Snippet,
+    pub(super) messages: Vec<Taken>,
+}
+
+/// What a consumer may return.
+#[derive(Deserialize)]
+struct Verdict {
+    retry: HashSet<String>,
+}
+
+impl EmbeddedQueue {
+    /// Runs what is due, and what becomes due, until it is told to stop. What runs then is waited for by `tasks`.
+    pub(super) async fn serve(self: Arc<Self>, tasks: Tasks, stopping: CancellationToken) {
+        let mut before = i64::MAX;
+        while !stopping.is_cancelled() {
+            let now = self.now();
+            let due = match self.pass(now < before).await {
+                Ok((batches, due)) => {
+                    // What was taken may not be all that waits.
+                    let more = !batches.is_empty();
+                    for batch in batches {
+                        let queue = self.clone();
+                        tasks.spawn(async move { queue.work(batch).await });
+                    }
+                    if more { Some(now) } else { due }
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "queue consumers cannot be served");
+                    tokio::time::sleep(PAUSE).await;
+                    Some(now)
+                }
+            };
+            before = now;
+            tokio::select! {
+                () = self.alarm.wait(due) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    /// Runs everything that is due now, to its end, and says how many batches that were: what the loop of
+    /// [`Self::start`] does, step by step for a test.
+    ///
+    /// # Errors
+    /// Our own failures.
+    pub async fn run_due(&self) -> Result<usize, Error> {
+        let mut count = 0;
+        loop {
+            let (batches, _) = self.pass(false).await?;
+            if batches.is_empty() {
+                return Ok(count);
+            }
+            count += batches.len();
+            join_all(batches.into_iter().map(|batch| self.work(batch))).await;
+        }
+    }
+
+    /// Brings messages up to date, takes batches for whoever's turn it is, and says when there is something to do next.
+    pub(super) async fn pass(&self, was_set_back: bool) -> Result<(Vec<Batch>, Option<i64>), Error> {
+        let now = self.now();
+        if was_set_back {
+            self.store.write(move |transaction| lease::rewind(transaction, now)).await?;
+            self.slots.rouse();
+        }
+        self.settle().await?;
+        let mut batches = Vec::new();
+        if !self.slots.all_taken() {
+            let slots = self.slots.choose(self.candidates().await?, now);
+            batches =
+                join_all(slots.into_iter().map(|slot| self.take_or_rest(slot))).await.into_iter().flatten().collect();
+        }
+        let due = self.store.database().read(lease::next_due).await?;
+        Ok((batches, due.into_iter().chain(self.slots.next_due(now)).min()))
+    }
+
+    async fn candidates(&self) -> Result<Vec<Candidate<String>>, Error> {
+        let sql =
+            "SELECT namespace, queue, max_concurrency FROM consumers INDEXED BY consumers_waiting WHERE waiting = 1";
+        let read = self.store.database().read(move |connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map([], |row| {
+                Ok(Candidate { place: (row.get(0)?, row.get(1)?), max_concurrency: row.get(2)? })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        });
+        read.await
+    }
+
+    /// Takes messages for a queue's consumer. A queue for which that fails keeps no other from its turn.
+    async fn take_or_rest(&self, slot: Slot<String>) -> Option<Batch> {
+        let place = slot.place.clone();
+        let taken = self.take(slot).await;
+        taken.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "a queue consumer got no messages");
+            self.slots.rest(place, self.now().saturating_add(stored_ms(PAUSE)));
+            None
+        })
+    }
+
+    /// Takes messages for a queue's consumer, where its owner may run anything now.
+    async fn take(&self, slot: Slot<String>) -> Result<Option<Batch>, Error> {
+        let Some(hands) = self.hands.get() else { return Ok(None) };
+        let place = slot.place.clone();
+        let read = self.store.database().read(move |connection| consumers::get(connection, &place.0, &place.1));
+        let Some(registered) = read.await? else { return Ok(None) };
+        let Some(scope) = hands.standing.scope(&registered.owner).await? else {
+            let until = self.now().saturating_add(stored_ms(self.settings.look_again));
+            self.slots.rest(slot.place.clone(), until);
+            return Ok(None);
+        };
+        let place = slot.place.clone();
+        let until = self.now().saturating_add(stored_ms(self.settings.lease));
+        let max = registered.consumer.max_batch;
+        let taken =
+            self.store.write(move |transaction| lease::take(transaction, (&place.0, &place.1), max, until)).await?;
+        let batch = Batch { slot, scope, target: registered.consumer.target, messages: taken };
+        Ok((!batch.messages.is_empty()).then_some(batch))
+    }
+
+    /// Calls a consumer, and writes down what came of it.
+    pub(super) async fn work(&self, batch: Batch) {
+        let outcome = self.call(&batch).await;
+        if let Err(error) = self.record(&batch.messages, outcome).await {
+            // Nothing is lost: the messages' time passes, and they are delivered again.
+            tracing::error!(error = &error as &dyn std::error::Error, "what a queue consumer did was not recorded");
+        }
+        drop(batch);
+        self.alarm.ring();
+    }
+
+    async fn call(&self, batch: &Batch) -> Result<Box<RawValue>, RunError> {
+        let uncounted = |error: ServiceError| RunError { message: error.to_string(), counts: false };
+        let hands = self.hands.get().ok_or_else(|| RunError { message: "not started".to_owned(), counts: false })?;
+        let input = input(&batch.slot.place.1, &batch.messages).map_err(|error| uncounted(error.into()))?;
+        let run = hands.runner.run(&batch.scope, &batch.target, input, self.settings.timeout);
+        tokio::pin!(run);
+        loop {
+            tokio::select! {
+                outcome = &mut run => return outcome,
+                () = tokio::time::sleep(self.settings.lease / 3) => self.extend(&batch.messages).await,
+            }
+        }
+    }
+
+    /// Keeps the messages of a batch for as long again.
+    async fn extend(&self, messages: &[Taken]) {
+        let messages: Vec<(i64, i64)> = messages.iter().map(|message| (message.seq, message.deliveries)).collect();
+        let until = self.now().saturating_add(stored_ms(self.settings.lease));
+        if let Err(error) = self.store.write(move |transaction| lease::extend(transaction, &messages, until)).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "messages may be delivered twice");
+        }
+    }
+
+    async fn record(&self, messages: &[Taken], outcome: Result<Box<RawValue>, RunError>) -> Result<(), Error> {
+        let (messages, now) = (messages.to_vec(), self.now());
+        let (backoff, uncounted) = (self.settings.backoff, stored_ms(self.settings.uncounted_pause));
+        let record = self.store.write(move |transaction| {
+            let wanted = outcome.as_ref().map(|result| retried(result));
+            for message in &messages {
+                // One that was cancelled, or was delivered again, is not this batch's any more.
+                let Some(held) = lease::still_held(transaction, message)? else { continue };
+                match &wanted {
+                    Ok(retried) if !retried.contains(&message.id) => lease::complete(transaction, &held, now)?,
+                    Ok(_) => {
+                        let asked = Some("The consumer asked for another attempt");
+                        lease::give_back(transaction, &held, Back::Backoff(backoff), asked, now)?;
+                    }
+                    Err(error) => {
+                        let back = if error.counts { Back::Backoff(backoff) } else { Back::Uncounted(uncounted) };
+                        lease::give_back(transaction, &held, back, Some(&error.message), now)?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        record.await
+    }
+}
+
+/// The messages that a consumer wants again: those of `{retry: [ids]}`, and none where it returned something else.
+fn retried(result: &RawValue) -> HashSet<String> {
+    serde_json::from_str::<Verdict>(result.get()).map(|verdict| verdict.retry).unwrap_or_default()
+}
+
+fn input(queue: &str, messages: &[Taken]) -> Result<Value, Error> {
+    let messages = messages
+        .iter()
+        .map(|message| {
+            Ok(json!({
+                "id": message.id,
+                "body": list::body(&message.body)?,
+                "attempts": message.attempts,
+                "timestamp": message.created_at,
+            }))
+        })
+        .collect::<Result<Vec<Value>, Error>>()?;
+    Ok(json!({ "queue": queue, "messages": messages }))
+}
