@@ -10,5 +10,7 @@ mod life;
 mod limits;
 #[path = "db/support.rs"]
 mod support;
+#[path = "db/speed.rs"]
+mod speed;
 #[path = "db/things.rs"]
 mod things;

@@ -200,6 +200,13 @@ impl EmbeddedDb {
         if scope.is_durable() { quota } else { quota.min(self.settings.session_bytes) }
     }
 
+    /// To delete a thing its text is noted as deleted, and the full-text index tidied up now and then. That takes room
+    /// before it gives some, and has to be possible where there is none.
+    fn quota_to_delete(&self, scope: &Scope) -> u64 {
+        let quota = self.quota(scope);
+        quota.saturating_add(quota / 4).saturating_add(1 << 20)
+    }
+
     /// Reads things.
     async fn read<T: Send + 'static>(
         &self,
@@ -213,14 +220,14 @@ impl EmbeddedDb {
         .await
     }
 
-    /// Writes things, in one transaction.
+    /// Writes things, in one transaction, until the database has `quota` bytes.
     async fn write<T: Send + 'static>(
         &self,
         scope: &Scope,
+        quota: u64,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let lease = self.lease(scope).await?;
-        let quota = self.quota(scope);
         let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(busy("Another call writes")))?;
         self.on_things(lease, move |lease, budget| {
             let _turn = turn;
@@ -331,12 +338,12 @@ impl Db for EmbeddedDb {
 
     async fn upsert(&self, scope: &Scope, params: Upsert) -> Result<Thing, ServiceError> {
         let (thing, now_ms) = (NewThing::new(params)?, self.clock.now_ms());
-        self.write(scope, move |connection| thing.write(connection, now_ms)).await
+        self.write(scope, self.quota(scope), move |connection| thing.write(connection, now_ms)).await
     }
 
     async fn delete(&self, scope: &Scope, params: Delete) -> Result<Option<Thing>, ServiceError> {
         let (step, now_ms) = (Step::delete(params)?, self.clock.now_ms());
-        self.write(scope, move |connection| step.run(connection, now_ms)).await
+        self.write(scope, self.quota_to_delete(scope), move |connection| step.run(connection, now_ms)).await
     }
 
     async fn search(&self, scope: &Scope, params: Search) -> Result<Page<Match>, ServiceError> {
@@ -350,7 +357,12 @@ impl Db for EmbeddedDb {
 
     async fn batch(&self, scope: &Scope, params: Batch) -> Result<Vec<Option<Thing>>, ServiceError> {
         let (steps, now_ms) = (Step::all(params.operations)?, self.clock.now_ms());
-        self.write(scope, move |connection| steps.into_iter().map(|step| step.run(connection, now_ms)).collect()).await
+        let quota = match steps.iter().all(Step::is_deletion) {
+            true => self.quota_to_delete(scope),
+            false => self.quota(scope),
+        };
+        let work = move |connection: &Connection| steps.into_iter().map(|step| step.run(connection, now_ms)).collect();
+        self.write(scope, quota, work).await
     }
 
     fn health(&self) -> Health {

@@ -62,7 +62,7 @@ impl Database {
         })
     }
 
-    /// Does `work` on a connection of ours. Blocks.
+    /// Does `work` on a connection of ours, which is kept unless a transaction is left open on it. Blocks.
     ///
     /// # Errors
     /// Those of `work`, and of opening.
@@ -76,7 +76,9 @@ impl Database {
             },
         };
         let result = work(&mut connection);
-        keep(&self.trusted, connection);
+        if connection.connection.is_autocommit() {
+            keep(&self.trusted, connection);
+        }
         result
     }
 
@@ -96,7 +98,6 @@ impl Database {
             }
         };
         let result = work(&mut connection);
-        // One that could not end its transaction is of no use to the next statement.
         if connection.connection.is_autocommit() {
             keep(&self.untrusted, connection);
         }

@@ -33,7 +33,7 @@ async fn a_database_that_is_full_takes_nothing_more_until_something_is_deleted()
     assert_eq!((full.code, &*full.message), (Code::Quota, "The database is full: delete something first"));
 
     fixture.db.delete(&scope, Delete { ns: "notes".to_owned(), id: "0".to_owned() }).await.unwrap();
-    fixture.put(&scope, "notes", "1", json!("x".repeat(90_000))).await.unwrap();
+    fixture.put(&scope, "notes", "1", json!("x".repeat(50_000))).await.unwrap();
     assert_eq!(fixture.get(&scope, "notes", "0").await, None);
 }
 
