@@ -70,9 +70,15 @@ fn template() -> &'static Template {
         compile_engine(&path);
         Template {
             admin: token(&path, &["--role", "admin", "--permission", "*"]),
-            tenant: token(&path, &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute"]),
-            other_tenant: token(&path, &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute"]),
-            user: token(&path, &["--role", "user", "--permission", "execute"]),
+            tenant: token(
+                &path,
+                &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute", "--permission", "rpc:*"],
+            ),
+            other_tenant: token(
+                &path,
+                &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute", "--permission", "rpc:*"],
+            ),
+            user: token(&path, &["--role", "user", "--permission", "execute", "--permission", "rpc:*"]),
             path,
         }
     })
