@@ -152,7 +152,8 @@ async fn it_is_a_route_like_any_other() {
     Answer::read(origin.send().await.unwrap()).await.assert_refused(403, "forbidden");
     let wrong = send(&server, Caller::Anonymous, "s", list.clone()).bearer_auth("sk_live_wrong");
     Answer::read(wrong.send().await.unwrap()).await.assert_refused(401, "unauthenticated");
-    let text = send(&server, Caller::Tenant, "s", list.clone()).header("content-type", "text/plain");
+    let text = server.client.request(Caller::Tenant, Method::POST, "/mcp").header("content-type", "text/plain");
+    let text = text.header("accept", "application/json, text/event-stream").body(list.to_string());
     assert_ne!(text.send().await.unwrap().status(), 200);
     server.client.get(Caller::Tenant, "/mcp").await.assert_refused(405, "method_not_allowed");
     server.client.delete(Caller::Tenant, "/mcp").await.assert_refused(405, "method_not_allowed");
