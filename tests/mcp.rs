@@ -31,7 +31,7 @@ fn names(told: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn the_official_client_works_for_a_tenant() {
     let server = Server::start(Setup::production()).await;
-    let Some(told) = official(&server, key_of(Caller::Tenant).unwrap()).await else { return };
+    let Some(told) = official(&server, key_of(Caller::RpcTenant).unwrap()).await else { return };
     assert_eq!(told["server"], "doer");
     let names = names(&told);
     assert_eq!(names[..3], ["execute", "eval", "db_query"]);

@@ -25,9 +25,12 @@ pub fn input_in_namespace(method: &Method) -> Map<String, Value> {
     schema
 }
 
-/// The result of a method.
+/// The result of a method. Anything at all is `{}` rather than `true`: clients of MCP want objects.
 pub fn result(method: &Method) -> Value {
-    standalone(SchemaSettings::draft2020_12().for_serialize(), method.output)
+    match standalone(SchemaSettings::draft2020_12().for_serialize(), method.output) {
+        Value::Bool(true) => json!({}),
+        schema => schema,
+    }
 }
 
 fn standalone(settings: SchemaSettings, make: fn(&mut SchemaGenerator) -> Schema) -> Value {

@@ -86,8 +86,8 @@ fn service(method: &'static Method, tier: Tier) -> model::Tool {
     };
     let docs: Vec<&str> = method.docs.lines().map(str::trim).collect();
     let mut tool = model::Tool::new(method.flat_name(), docs.join("\n"), Arc::new(input));
-    let output =
-        json!({ "type": "object", "properties": { "result": schema::result(method) }, "required": ["result"] });
+    // Not required: an error has none, and clients hold errors against this as well.
+    let output = json!({ "type": "object", "properties": { "result": schema::result(method) } });
     tool.output_schema = Some(object(output));
     tool.annotations = Some(ToolAnnotations::new().read_only(method.effect == Effect::Read));
     tool
