@@ -1,5 +1,7 @@
 //! Memory of the embedded `db`: a process of its own, since SQLite's limit is the process's.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 #[path = "db/support.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod support;
