@@ -3,7 +3,7 @@
 //! `cargo bench -p doer-server --bench execute`. Beside it `GET /livez`, which does nothing: what is left after
 //! that is doer's. Throughput under load, and workerd beside it, are in `benches/peers`.
 
-#![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot run has nothing to say")]
 
 use std::{
     net::TcpListener,

@@ -42,7 +42,7 @@ async fn routes_and_document_agree() {
         let methods: BTreeSet<String> =
             operations.as_object().unwrap().keys().map(|name| name.to_uppercase()).collect();
         // What has the path has it with other methods too, and says which those are.
-        let concrete = path.replace('{', "").replace('}', "");
+        let concrete = path.replace(['{', '}'], "");
         let refused = server.client.request(Caller::Admin, Method::PATCH, &concrete).send().await.unwrap();
         assert_eq!(refused.status(), 405, "{path}");
         let allowed = refused.headers()["allow"].to_str().unwrap();

@@ -58,12 +58,12 @@ async fn nothing_crosses_from_one_namespace_to_another() {
         kept: BTreeMap::new(),
         sent: BTreeSet::new(),
     };
-    let user = server.client.get(Caller::User, "/auth").await.at("/namespace").as_str().unwrap().to_owned();
+    let user = server.client.get(Caller::RpcUser, "/auth").await.at("/namespace").as_str().unwrap().to_owned();
     let mut actors = [
-        actor("markalpha", "tenant:test-tenant", Some(Caller::Tenant)),
-        actor("markbravo", "tenant:other-tenant", Some(Caller::OtherTenant)),
+        actor("markalpha", "tenant:test-tenant", Some(Caller::RpcTenant)),
+        actor("markbravo", "tenant:other-tenant", Some(Caller::OtherRpcTenant)),
         actor("markcharlie", "tenant:third", None),
-        actor("markdelta", &user, Some(Caller::User)),
+        actor("markdelta", &user, Some(Caller::RpcUser)),
     ];
     // Ids that anybody has ever seen, for everybody to try.
     let mut ids = vec!["none".to_owned()];

@@ -103,7 +103,11 @@ impl Door for Mcp<'_> {
         if let Some(code) = answer.pointer("/error/data/code") {
             return Err((code.as_str().unwrap().to_owned(), answer["error"]["message"].as_str().unwrap().to_owned()));
         }
-        answer_of(&result["structuredContent"])
+        let body = &result["structuredContent"];
+        match body.get("result").filter(|_| result["isError"] != true) {
+            Some(result) => Ok(result.clone()),
+            None => answer_of(body),
+        }
     }
 }
 

@@ -49,8 +49,8 @@ fn quotas(service: Service) -> String {
         Service::Auth => "users = 5\napi_keys = 5",
         Service::Email => "mails_per_day = 5",
         Service::Webhooks => "endpoints = 4\nsources = 3\ndeliveries = 3",
-        Service::Queue => "queue_messages = 5\nqueue_mib = 1\nconsumers = 2",
-        Service::Schedule => "tasks = 5",
+        Service::Queue => "queue_messages = 20\nconsumers = 2",
+        Service::Schedule => "tasks = 3",
         Service::Gateway | Service::Mcp => "",
     };
     format!("[limits.internal]\n{keys}\n[services.db]\nquery_timeout = \"1s\"")

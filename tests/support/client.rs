@@ -16,6 +16,12 @@ pub enum Caller {
     OtherTenant,
     /// Role `user`: signed in, public tier.
     User,
+    /// As `Tenant`, and its key allows calls of services over HTTP.
+    RpcTenant,
+    /// As `OtherTenant`, likewise.
+    OtherRpcTenant,
+    /// As `User`, likewise.
+    RpcUser,
     /// No credentials.
     Anonymous,
 }

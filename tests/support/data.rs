@@ -44,6 +44,9 @@ struct Template {
     tenant: String,
     other_tenant: String,
     user: String,
+    rpc_tenant: String,
+    other_rpc_tenant: String,
+    rpc_user: String,
 }
 
 /// The API key of a caller, in every warm data directory.
@@ -54,6 +57,9 @@ pub fn key_of(caller: Caller) -> Option<&'static str> {
         Caller::Tenant => Some(&template.tenant),
         Caller::OtherTenant => Some(&template.other_tenant),
         Caller::User => Some(&template.user),
+        Caller::RpcTenant => Some(&template.rpc_tenant),
+        Caller::OtherRpcTenant => Some(&template.other_rpc_tenant),
+        Caller::RpcUser => Some(&template.rpc_user),
         Caller::Anonymous => None,
     }
 }
@@ -70,15 +76,18 @@ fn template() -> &'static Template {
         compile_engine(&path);
         Template {
             admin: token(&path, &["--role", "admin", "--permission", "*"]),
-            tenant: token(
+            tenant: token(&path, &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute"]),
+            other_tenant: token(&path, &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute"]),
+            user: token(&path, &["--role", "user", "--permission", "execute"]),
+            rpc_tenant: token(
                 &path,
                 &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute", "--permission", "rpc:*"],
             ),
-            other_tenant: token(
+            other_rpc_tenant: token(
                 &path,
                 &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute", "--permission", "rpc:*"],
             ),
-            user: token(&path, &["--role", "user", "--permission", "execute", "--permission", "rpc:*"]),
+            rpc_user: token(&path, &["--role", "user", "--permission", "execute", "--permission", "rpc:*"]),
             path,
         }
     })

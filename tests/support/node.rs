@@ -17,7 +17,7 @@ pub fn node(test: &str) -> Option<&'static Path> {
     match INSTALLED.get_or_init(install) {
         Ok(directory) => Some(directory),
         Err(reason) => {
-            println!("skipped: {test}: {reason}");
+            eprintln!("skipped: {test}: {reason}");
             None
         }
     }

@@ -16,6 +16,7 @@ mod group;
 mod holder;
 pub mod keys;
 pub mod mcp;
+mod mine;
 mod names;
 pub mod queue;
 pub mod schedule;

@@ -1,5 +1,7 @@
 //! Backups of a directory that is being written to, and what becomes of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,5 +1,7 @@
 //! The embedded `db`, attacked, filled, closed and forgotten.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 #[path = "db/hostile.rs"]
 mod hostile;
 #[path = "db/isolation.rs"]

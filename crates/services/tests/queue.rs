@@ -1,5 +1,7 @@
 //! The embedded queue: what it holds to at its limits, when consumers fail, and when the server ends at the worst moment.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/jobs.rs"]
 mod jobs;
 
@@ -22,10 +24,10 @@ use doer_core::{
         },
     },
     tier::Tier,
-    time::{ManualClock, SystemClock},
+    time::{Clock, ManualClock, SystemClock},
 };
 use doer_services::{
-    Backoff, Holder,
+    Holder,
     queue::{EmbeddedQueue, Settings},
     tasks::Tasks,
 };
@@ -42,21 +44,13 @@ struct Fixture {
     queue: Arc<EmbeddedQueue>,
 }
 
-/// Without jitter: 60 s is what waits a second at least.
-fn settings() -> Settings {
-    Settings {
-        backoff: Backoff { first: Duration::from_secs(60), max: Duration::from_secs(3600) },
-        ..Settings::default()
-    }
-}
-
 fn open(dir: &Path, clock: &Arc<ManualClock>, settings: Settings, quotas: Arc<dyn Quotas>) -> Arc<EmbeddedQueue> {
     EmbeddedQueue::open(dir, settings, clock.clone(), quotas).unwrap()
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self::with(settings(), Arc::new(DefaultQuotas))
+        Self::with(Settings::default(), Arc::new(DefaultQuotas))
     }
 
     fn with(settings: Settings, quotas: Arc<dyn Quotas>) -> Self {
@@ -72,10 +66,14 @@ impl Fixture {
     fn restarted(self) -> Self {
         let Self { dir, clock, ranks, queue, .. } = self;
         drop(queue);
-        let queue = open(dir.path(), &clock, settings(), Arc::new(DefaultQuotas));
+        let queue = open(dir.path(), &clock, Settings::default(), Arc::new(DefaultQuotas));
         let programs = KnownPrograms::new();
         queue.connect(ranks.clone(), programs.clone());
         Self { dir, clock, programs, ranks, queue }
+    }
+
+    fn clock_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     fn advance(&self, seconds: u64) {
@@ -165,7 +163,7 @@ async fn a_batch_has_1000_messages_at_most() {
 #[tokio::test]
 async fn bytes_have_a_quota_that_counts_what_is_not_done() {
     let quota = Quota { queue_bytes: 10, ..Quota::of(Tier::Internal) };
-    let fixture = Fixture::with(settings(), Arc::new(Fixed(quota)));
+    let fixture = Fixture::with(Settings::default(), Arc::new(Fixed(quota)));
     let scope = admin("tenant:a");
     fixture.post(&scope, "a", json!("12345678")).await;
     let error = fixture.send(&scope, "b", json!(1), Default::default()).await.unwrap_err();
@@ -332,13 +330,6 @@ async fn what_is_given_back_waits_longer_each_time() {
     }
 }
 
-impl Fixture {
-    fn clock_ms(&self) -> u64 {
-        use doer_core::time::Clock;
-        self.clock.now_ms()
-    }
-}
-
 #[tokio::test]
 async fn a_consumer_gets_what_the_contract_says() {
     let fixture = Fixture::new();
@@ -430,8 +421,10 @@ async fn messages_of_a_suspended_owner_are_left_alone() {
 
 #[tokio::test]
 async fn a_namespace_with_many_messages_does_not_starve_another() {
-    let fixture =
-        Fixture::with(Settings { max_running: 2, max_running_per_namespace: 2, ..settings() }, Arc::new(DefaultQuotas));
+    let fixture = Fixture::with(
+        Settings { max_running: 2, max_running_per_namespace: 2, ..Settings::default() },
+        Arc::new(DefaultQuotas),
+    );
     let (loud, quiet) = (admin("tenant:loud"), admin("tenant:quiet"));
     for queue in ["a", "b", "c", "d"] {
         fixture
@@ -482,7 +475,7 @@ async fn a_consumer_runs_as_often_at_once_as_it_says() {
 #[tokio::test]
 async fn a_message_stays_with_a_consumer_that_takes_long() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { lease: Duration::from_millis(150), ..settings() };
+    let settings = Settings { lease: Duration::from_millis(150), ..Settings::default() };
     let queue = EmbeddedQueue::open(dir.path(), settings, Arc::new(SystemClock), Arc::new(DefaultQuotas)).unwrap();
     let (programs, tasks, scope) = (KnownPrograms::new(), Tasks::default(), admin("tenant:a"));
     queue.start(&tasks, Arc::new(Ranks::default()), programs.clone());
@@ -553,6 +546,7 @@ async fn nothing_is_lost_wherever_the_server_ends() {
     fixture.advance(30);
     fixture.programs.release.add_permits(1);
     assert_eq!(fixture.queue.run_due().await.unwrap(), 1);
+    fixture.programs.until_begun().await;
     let job = fixture.job(&scope, &working).await;
     assert_eq!((job.status, job.attempts), (JobStatus::Completed, 2));
 
@@ -604,7 +598,7 @@ async fn a_clock_that_is_set_back_leaves_nothing_waiting_for_ever() {
 
 #[tokio::test]
 async fn what_is_done_is_forgotten_after_a_while() {
-    let kept = Settings { keep_finished: Duration::from_secs(100), ..settings() };
+    let kept = Settings { keep_finished: Duration::from_secs(100), ..Settings::default() };
     let fixture = Fixture::with(kept, Arc::new(DefaultQuotas));
     let scope = admin("tenant:a");
     let old = fixture.post(&scope, "q", json!("old")).await;
@@ -630,9 +624,9 @@ async fn what_is_done_is_forgotten_after_a_while() {
 #[tokio::test]
 async fn what_is_done_is_remembered_in_numbers_and_in_bytes() {
     for (settings, left) in [
-        (Settings { keep_finished_count: 10, ..settings() }, 10),
-        (Settings { keep_finished_bytes: 100, ..settings() }, 10),
-        (Settings { keep_finished_count: 0, ..settings() }, 0),
+        (Settings { keep_finished_count: 10, ..Settings::default() }, 10),
+        (Settings { keep_finished_bytes: 100, ..Settings::default() }, 10),
+        (Settings { keep_finished_count: 0, ..Settings::default() }, 0),
     ] {
         let fixture = Fixture::with(settings, Arc::new(DefaultQuotas));
         let scope = admin("tenant:a");
@@ -652,7 +646,7 @@ async fn what_is_done_is_remembered_in_numbers_and_in_bytes() {
 /// Counts are kept by triggers: whatever is done, they are what is there.
 #[tokio::test]
 async fn counts_are_what_is_there_whatever_is_done() {
-    let fixture = Fixture::with(Settings { keep_finished_count: 20, ..settings() }, Arc::new(DefaultQuotas));
+    let fixture = Fixture::with(Settings { keep_finished_count: 20, ..Settings::default() }, Arc::new(DefaultQuotas));
     let scope = admin("tenant:a");
     let mut random = 1_u64;
     let mut next = |below: u64| {

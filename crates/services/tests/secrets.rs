@@ -1,5 +1,7 @@
 //! Secrets, by their store and by the bytes on the disk.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{sync::Arc, time::Duration};
 
 use doer_core::{

@@ -1,5 +1,7 @@
 //! The embedded webhooks, beyond what the conformance suite can see: time, failures, races, and what is kept.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 #[path = "conformance/door.rs"]
 #[allow(dead_code, reason = "only its scopes are used here")]
 mod door;

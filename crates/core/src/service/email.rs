@@ -82,7 +82,7 @@ pub struct SendOptions {
     pub attachments: Vec<Attachment>,
     /// More headers, 20 at most; their names begin with `X-` or `List-`.
     pub headers: BTreeMap<String, String>,
-    /// For the caller's own use: 20 at most, of 64 bytes each.
+    /// For the caller's own use: 20 at most, of 64 bytes each. They are kept once each, and sorted.
     pub tags: Vec<String>,
 }
 

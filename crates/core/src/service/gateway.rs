@@ -33,7 +33,7 @@ contract! {
 pub struct RouteOptions {
     /// `GET` where absent.
     pub method: Option<String>,
-    /// Headers by name. Those that the route adds win.
+    /// Headers by name. Those that the route adds win; those of the connection (`Host`, `Content-Length`) are dropped.
     pub headers: BTreeMap<String, String>,
     /// Added to the path's query.
     pub query: BTreeMap<String, String>,
@@ -50,7 +50,7 @@ pub struct RouteResponse {
     pub status: u16,
     /// Headers by name, in lower case; of several with one name the values are joined by `, `.
     pub headers: BTreeMap<String, String>,
-    /// Parsed where it is JSON, a string where it is text, else `{"$base64": "..."}`.
+    /// Parsed where it is JSON, a string where it is text, else `{"$base64": "..."}`; `null` where there is none.
     pub body: Value,
 }
 

@@ -14,7 +14,7 @@ contract! {
     read list_tools = "listTools"(ListTools {}) -> Vec<Tool>;
 
     /// Calls a tool, after its arguments were checked against its schema. The result is the tool's structured content,
-    /// else its text.
+    /// else its text, else (an image, a link) its content as MCP has it.
     write call_tool = "callTool"(CallTool {
         /// `server.tool`.
         tool_name: String,

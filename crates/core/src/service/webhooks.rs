@@ -64,19 +64,20 @@ contract! {
         id: String,
     }) -> bool;
 
-    /// Events that came in, the newest first.
+    /// Events that came in, the newest first. A page is shorter where its payloads are more than 8 MiB together.
     read list_events = "listEvents"(ListEvents {
         /// Which of them.
         options: Option<ListEventsOptions>,
     }) -> Page<Event>;
 
-    /// Hands an event on once more.
+    /// Hands an event on once more, also one that was handed on already.
     write retry_event = "retryEvent"(RetryEvent {
         /// Our id of it.
         id: String,
     }) -> Event, fails with [NotFound, Conflict];
 
-    /// Writes a file to a repository on GitHub, as a commit or as a pull request. Where the file has changed since this
+    /// Writes a file to a repository on GitHub, as a commit or as a pull request. The first write takes over a file that
+    /// is there already. Where the file has changed since this
     /// namespace last wrote it, nothing is written, and the answer names a conflict.
     write sync_to_github = "syncToGitHub"(SyncToGitHub {
         /// What to write, and where.
@@ -84,7 +85,8 @@ contract! {
     }) -> GitHubSync, fails with [Forbidden, NotFound, UpstreamError, Timeout];
 
     /// Settles a conflict: `ours` writes our content over theirs, `theirs` keeps theirs, `merge` writes a three-way merge
-    /// where it has no overlap, `manual` only marks it as settled.
+    /// where it has no overlap, `manual` only marks it as settled. Either way what stands there then is what later writes
+    /// are held against.
     write resolve_conflict = "resolveConflict"(ResolveConflict {
         /// Its id.
         conflict_id: String,
@@ -97,9 +99,9 @@ contract! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewEndpoint {
-    /// `https`, or `http` where the egress rules allow it.
+    /// `https`, or `http` to hosts for which the installation allows it; the egress rules hold for it too.
     pub url: String,
-    /// Names of events; `*` alone is all of them, `invoice.*` all that begin with `invoice.`.
+    /// 1 to 100 names of events; `*` alone is all of them, `invoice.*` all that begin with `invoice.`.
     pub events: Vec<String>,
 }
 
@@ -205,10 +207,11 @@ pub enum Provider {
 pub struct NewSource {
     /// How it signs.
     pub provider: Provider,
-    /// The last part of its path; made up where absent. No two sources of a provider have the same.
+    /// The last part of its path: 8 to 128 letters, digits, `_` and `-`; made up where absent. No two sources of a
+    /// provider have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// What it signs with.
+    /// What it signs with: text, or for Svix and Standard Webhooks base64, after `whsec_` or without.
     pub secret: String,
     /// Where its events go; they are only kept where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

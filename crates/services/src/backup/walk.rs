@@ -1,7 +1,7 @@
 //! Which files there are, below a directory. Symbolic links are not followed, and neither is anything that is no file.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -64,7 +64,12 @@ fn walk(
     if depth > MAX_DEPTH {
         return Err(Error::damaged(below, "is too deep"));
     }
-    for entry in fs::read_dir(&directory).map_err(Error::io(&directory))? {
+    let entries = match fs::read_dir(&directory) {
+        // Deleted since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && depth > 0 => return Ok(()),
+        entries => entries.map_err(Error::io(&directory))?,
+    };
+    for entry in entries {
         let entry = entry.map_err(Error::io(&directory))?;
         let path = below.join(entry.file_name());
         // Of the entry itself: a link is neither a file nor a directory.

@@ -15,7 +15,7 @@ const FULL: &str = "The database is full: delete something first";
 /// Of statements of ours.
 pub(super) fn of_things(error: Error, stopped: Option<Stop>, pressure: &Pressure) -> ServiceError {
     let Error::Statement(sql) = &error else { return error.into() };
-    match sql.sqlite_error_code() {
+    match code(sql) {
         Some(ErrorCode::DiskFull) => ServiceError::quota(FULL),
         Some(ErrorCode::OutOfMemory) => {
             pressure.raise();
@@ -35,7 +35,7 @@ pub(super) fn of_query(
     pressure: &Pressure,
 ) -> ServiceError {
     let Error::Statement(sql) = error else { return error.into() };
-    let Some(code) = sql.sqlite_error_code() else { return ServiceError::internal(sql) };
+    let Some(code) = code(&sql) else { return ServiceError::internal(sql) };
     let message = message(&sql);
     match (code, refusal) {
         (_, Some(refusal)) if is_denied(code, &message) => ServiceError::forbidden(refusal),
@@ -83,6 +83,13 @@ fn is_own_mistake(code: ErrorCode) -> bool {
             | ErrorCode::ParameterOutOfRange
             | ErrorCode::AuthorizationForStatementDenied
     )
+}
+
+fn code(error: &Sql) -> Option<ErrorCode> {
+    match error {
+        Sql::SqlInputError { error, .. } => Some(error.code),
+        other => other.sqlite_error_code(),
+    }
 }
 
 fn message(error: &Sql) -> String {

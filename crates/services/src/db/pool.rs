@@ -110,22 +110,7 @@ impl Pool {
             return Err(busy("Too many calls wait for this database"));
         }
         queue.jobs.push_back(job);
-        if !shared.list(&mut state, lane) {
-            return Ok(());
-        }
-        if state.idle > 0 {
-            state.idle -= 1;
-            state.woken += 1;
-            drop(state);
-            shared.wake.notify_one();
-        } else if state.threads < shared.max_threads {
-            state.threads += 1;
-            drop(state);
-            if let Err(error) = Shared::spawn(shared) {
-                return shared.without_new_thread(&error);
-            }
-        }
-        Ok(())
+        if shared.list(&mut state, lane) { Shared::call_for_help(shared, state) } else { Ok(()) }
     }
 }
 
@@ -184,10 +169,23 @@ impl Shared {
         }
     }
 
-    fn spawn(shared: &Arc<Self>) -> io::Result<()> {
-        let this = shared.clone();
-        let thread = thread::Builder::new().name(shared.name.to_owned()).stack_size(STACK_BYTES);
-        thread.spawn(move || this.work()).map(drop)
+    /// Has one more thread look at what is ready, where there may be one more.
+    fn call_for_help(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) -> Result<(), ServiceError> {
+        if state.idle > 0 {
+            state.idle -= 1;
+            state.woken += 1;
+            drop(state);
+            shared.wake.notify_one();
+        } else if state.threads < shared.max_threads {
+            state.threads += 1;
+            drop(state);
+            let this = shared.clone();
+            let thread = thread::Builder::new().name(shared.name.to_owned()).stack_size(STACK_BYTES);
+            if let Err(error) = thread.spawn(move || Self::work(&this)) {
+                return shared.without_new_thread(&error);
+            }
+        }
+        Ok(())
     }
 
     /// The system gives no thread. Those that are there will do the work, where there are any.
@@ -203,18 +201,23 @@ impl Shared {
         Err(busy("No thread for the database"))
     }
 
-    fn work(&self) {
-        let mut state = self.lock();
+    /// What a thread does.
+    fn work(shared: &Arc<Self>) {
+        let mut state = shared.lock();
         loop {
-            if let Some((lane, job)) = self.take(&mut state) {
-                drop(state);
+            if let Some((lane, job)) = shared.take(&mut state) {
+                match state.ready.is_empty() {
+                    true => drop(state),
+                    // This one may be busy for long. Where there is no other thread, this one comes back.
+                    false => _ = Self::call_for_help(shared, state),
+                }
                 // The hook has reported it; the caller learns by the sender that was dropped.
                 let _ = catch_unwind(AssertUnwindSafe(job));
-                state = self.lock();
-                self.done(&mut state, lane);
+                state = shared.lock();
+                shared.done(&mut state, lane);
                 continue;
             }
-            match self.rest(state) {
+            match shared.rest(state) {
                 Some(woken) => state = woken,
                 None => return,
             }

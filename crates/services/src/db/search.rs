@@ -33,6 +33,10 @@ impl Expression {
         if query.len() > MAX_BYTES {
             return Err(invalid(&format!("must have at most {MAX_BYTES} bytes")));
         }
+        if query.contains('\0') {
+            // There FTS5 takes it to end.
+            return Err(invalid("must have no NUL in it"));
+        }
         let mut fts = String::new();
         let (mut terms, mut operator) = (0, None);
         for token in tokens(query)? {
@@ -134,6 +138,7 @@ mod tests {
             ("NOT red", "query: NOT needs a word on both sides"),
             ("red AND", "query: AND needs a word on both sides"),
             ("red AND OR blue", "query: OR needs a word on both sides"),
+            ("a\0b", "query: must have no NUL in it"),
             ("red OR - ", "query: OR needs a word on both sides"),
         ] {
             assert_eq!(Expression::parse(query).unwrap_err().message, message, "{query}");

@@ -24,6 +24,7 @@ use rmcp::{
     },
     service::{Peer, ServiceError as McpError},
 };
+use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -37,9 +38,10 @@ use crate::wire;
 const MAX_BACKOFF: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// Pages of a list, and entries in all: a server must not keep us turning pages.
+/// Pages of a list, entries in all, and their size as JSON: a server must not keep us turning pages, nor fill our memory.
 const MAX_PAGES: usize = 100;
 const MAX_ENTRIES: usize = 2_000;
+const MAX_LIST_BYTES: usize = 8 << 20;
 
 /// How long tools are believed to be what they were, though nothing was heard: not every wire tells of changes.
 const FRESH: Duration = Duration::from_secs(60);
@@ -297,21 +299,53 @@ async fn all_resources(peer: &Peer<RoleClient>) -> Result<Vec<Resource>, McpErro
     .await
 }
 
-/// The entries of all pages, as far as they are few enough.
+/// The entries of all pages, as far as they are few and small enough.
 async fn pages<T, Page>(fetch: impl Fn(Option<PaginatedRequestParams>) -> Page) -> Result<Vec<T>, McpError>
 where
+    T: Serialize,
     Page: Future<Output = Result<(Vec<T>, Option<String>), McpError>>,
 {
     let mut entries = Vec::new();
+    let mut bytes = 0;
     let mut page = None;
     for _ in 0..MAX_PAGES {
         let (more, cursor) = fetch(page).await?;
-        entries.extend(more);
-        if cursor.is_none() || entries.len() >= MAX_ENTRIES {
+        for entry in more {
+            bytes += serde_json::to_vec(&entry).map_or(MAX_LIST_BYTES, |json| json.len());
+            if entries.len() == MAX_ENTRIES || bytes > MAX_LIST_BYTES {
+                return Ok(entries);
+            }
+            entries.push(entry);
+        }
+        if cursor.is_none() {
             break;
         }
         page = Some(PaginatedRequestParams::default().with_cursor(cursor));
     }
-    entries.truncate(MAX_ENTRIES);
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn count(size: usize, per_page: usize) -> usize {
+        let fetch = |_| async move { Ok((vec!["x".repeat(size); per_page], Some("more".to_owned()))) };
+        pages(fetch).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn lists_without_end_are_cut() {
+        assert_eq!(count(1, 1).await, MAX_PAGES);
+        assert_eq!(count(1, 1_999).await, MAX_ENTRIES);
+        // As JSON each has two quotes more.
+        assert_eq!(count((1 << 20) - 2, 3).await, 8);
+        assert_eq!(count((1 << 20) - 1, 3).await, 7);
+        assert_eq!(count(1, 0).await, 0);
+    }
+
+    #[test]
+    fn waits_double() {
+        assert_eq!([0, 1, MAX_BACKOFF].map(wait_ms), [500, 1_000, 32_000]);
+    }
 }

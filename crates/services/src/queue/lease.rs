@@ -10,7 +10,7 @@ use super::{
     schema::{COMPLETED, DELAYED, READY},
     send::new_id,
 };
-use crate::{Backoff, Error};
+use crate::{Backoff, Error, mine::Mine};
 
 /// Messages that became due, or whose time has passed, in one transaction.
 const CHUNK: i64 = 500;
@@ -33,7 +33,7 @@ const TAKE: &str =
     "SELECT seq, id, body, bytes, attempts, deliveries, created_at FROM messages INDEXED BY messages_ready
     WHERE namespace = ?1 AND queue = ?2 AND state = 1 ORDER BY priority DESC, seq LIMIT ?3";
 const HOLD: &str = "UPDATE messages SET state = 2, attempts = ?2, deliveries = ?3, due_at = ?4 WHERE seq = ?1";
-const EXTEND: &str = "UPDATE messages SET due_at = ?3 WHERE seq = ?1 AND state = 2 AND deliveries = ?2";
+const EXTEND: &str = "UPDATE messages SET due_at = ?2 WHERE seq = ?1";
 const HELD: &str = "SELECT seq, queue, attempts, deliveries, max_attempts FROM messages
     WHERE namespace = ?1 AND id = ?2 AND state = 2 AND due_at > ?3";
 const STILL_HELD: &str = "SELECT seq, queue, attempts, deliveries, max_attempts FROM messages
@@ -85,15 +85,28 @@ pub(super) enum Back {
     Uncounted(i64),
 }
 
-/// Makes what became due ready, and takes back what was not done in time. Of much, a part: [`next_due`] tells of more.
-pub(super) fn settle(transaction: &Transaction<'_>, now: i64) -> Result<(), Error> {
+/// Which delivery of which message: its `seq` and `deliveries`.
+pub(super) type DeliveryId = (i64, i64);
+
+/// Makes what became due ready, and takes back what was not done in time; a delivery that this server is at itself has
+/// until `until`. Of much, a part: [`next_due`] tells of more.
+pub(super) fn settle(
+    transaction: &Transaction<'_>,
+    mine: &Mine<DeliveryId>,
+    until: i64,
+    now: i64,
+) -> Result<(), Error> {
     transaction.prepare_cached(PROMOTE)?.execute([now, CHUNK])?;
     let overdue: Vec<Held> = {
         let mut select = transaction.prepare_cached(OVERDUE)?;
         select.query_map([now, CHUNK], held)?.collect::<Result<_, _>>()?
     };
     for message in &overdue {
-        give_back(transaction, message, Back::After(0), Some("It was not acknowledged in time"), now)?;
+        if mine.has(&(message.seq, message.deliveries)) {
+            transaction.prepare_cached(EXTEND)?.execute([message.seq, until])?;
+        } else {
+            give_back(transaction, message, Back::After(0), Some("It was not acknowledged in time"), now)?;
+        }
     }
     Ok(())
 }
@@ -142,15 +155,6 @@ pub(super) fn take(
         hold.execute(params![message.seq, message.attempts, message.deliveries, until])?;
     }
     Ok(taken)
-}
-
-/// Keeps messages in the hands that they are in, until `until`.
-pub(super) fn extend(transaction: &Transaction<'_>, messages: &[(i64, i64)], until: i64) -> Result<(), Error> {
-    let mut extend = transaction.prepare_cached(EXTEND)?;
-    for (seq, deliveries) in messages {
-        extend.execute([*seq, *deliveries, until])?;
-    }
-    Ok(())
 }
 
 /// The message that a receipt, or the id of a message in somebody's hands, stands for.

@@ -42,11 +42,19 @@ use doer_core::{
 pub(crate) use check::queue_name;
 use check::{Draft, durable, within};
 use consumers::Registered;
-use lease::{Back, Held};
+use lease::{Back, DeliveryId, Held};
 use list::Listing;
 use work::Hands;
 
-use crate::{Backoff, Database, Error, Holder, alarm::Alarm, group::Group, slots::Slots, sqlite::stored, tasks::Tasks};
+use crate::{
+    Backoff, Database, Error, Holder,
+    alarm::Alarm,
+    group::Group,
+    mine::Mine,
+    slots::Slots,
+    sqlite::{stored, stored_ms},
+    tasks::Tasks,
+};
 
 /// How the queues of an installation behave.
 #[derive(Debug, Clone)]
@@ -59,7 +67,7 @@ pub struct Settings {
     pub keep_finished_bytes: u64,
     /// Wait before a message that failed is delivered again.
     pub backoff: Backoff,
-    /// How long a batch is a consumer's; prolonged while it runs. After a crash its messages come back this late.
+    /// How long a batch is a consumer's; renewed while it runs. After a crash its messages come back this late.
     pub lease: Duration,
     /// How long a consumer may run; what the tier allows where absent.
     pub timeout: Option<Duration>,
@@ -98,6 +106,8 @@ pub struct EmbeddedQueue {
     quotas: Arc<dyn Quotas>,
     alarm: Alarm,
     slots: Slots<String>,
+    /// What consumers are being called with.
+    mine: Mine<DeliveryId>,
     hands: OnceLock<Hands>,
 }
 
@@ -121,6 +131,7 @@ impl EmbeddedQueue {
             store: Group::new(database),
             slots: Slots::new(settings.max_running, settings.max_running_per_namespace),
             alarm: Alarm::new(clock.clone()),
+            mine: Mine::new(),
             hands: OnceLock::new(),
             settings,
             clock,
@@ -147,11 +158,16 @@ impl EmbeddedQueue {
         stored(self.clock.now_ms())
     }
 
+    fn leased_until(&self, now: i64) -> i64 {
+        now.saturating_add(stored_ms(self.settings.lease))
+    }
+
     /// Makes ready what became due, so that what is told next is told of the present.
     async fn settle(&self) -> Result<(), Error> {
         let now = self.now();
         if self.store.database().read(lease::next_due).await?.is_some_and(|due| due <= now) {
-            self.store.write(move |transaction| lease::settle(transaction, now)).await?;
+            let (mine, until) = (self.mine.clone(), self.leased_until(now));
+            self.store.write(move |transaction| lease::settle(transaction, &mine, until, now)).await?;
         }
         Ok(())
     }
@@ -226,12 +242,13 @@ impl Queue for EmbeddedQueue {
         let visibility = within("options.visibilitySeconds", visibility, 1, MAX_VISIBILITY_SECONDS)?;
 
         let (namespace, queue, now) = (scope.namespace.as_str().to_owned(), params.queue, self.now());
+        let (mine, leased_until) = (self.mine.clone(), self.leased_until(now));
         let take = self.store.write(move |transaction| {
             if consumers::exists(transaction, &namespace, &queue)? {
                 let message = "queue: has a consumer, which its messages go to; remove it to receive them";
                 return Err(ServiceError::new(Code::Conflict, message).into());
             }
-            lease::settle(transaction, now)?;
+            lease::settle(transaction, &mine, leased_until, now)?;
             lease::take(transaction, (&namespace, &queue), max, now.saturating_add(visibility * 1000))
         });
         let taken = take.await?;

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EmbeddedQueue, consumers,
-    lease::{self, Back, Taken},
+    lease::{self, Back, DeliveryId, Taken},
     list,
 };
 use crate::{
     Error,
+    mine::At,
     slots::{Candidate, Slot},
     sqlite::stored_ms,
     tasks::Tasks,
@@ -39,7 +40,8 @@ pub(super) struct Batch {
     slot: Slot<String>,
     scope: Scope,
     target: Snippet,
-    pub(super) messages: Vec<Taken>,
+    messages: Vec<Taken>,
+    _at: At<DeliveryId>,
 }
 
 /// What a consumer may return.
@@ -149,11 +151,12 @@ impl EmbeddedQueue {
             return Ok(None);
         };
         let place = slot.place.clone();
-        let until = self.now().saturating_add(stored_ms(self.settings.lease));
+        let until = self.leased_until(self.now());
         let max = registered.consumer.max_batch;
         let taken =
             self.store.write(move |transaction| lease::take(transaction, (&place.0, &place.1), max, until)).await?;
-        let batch = Batch { slot, scope, target: registered.consumer.target, messages: taken };
+        let at = self.mine.add(taken.iter().map(|message| (message.seq, message.deliveries)).collect());
+        let batch = Batch { slot, scope, target: registered.consumer.target, messages: taken, _at: at };
         Ok((!batch.messages.is_empty()).then_some(batch))
     }
 
@@ -172,23 +175,7 @@ impl EmbeddedQueue {
         let uncounted = |error: ServiceError| RunError { message: error.to_string(), counts: false };
         let hands = self.hands.get().ok_or_else(|| RunError { message: "not started".to_owned(), counts: false })?;
         let input = input(&batch.slot.place.1, &batch.messages).map_err(|error| uncounted(error.into()))?;
-        let run = hands.runner.run(&batch.scope, &batch.target, input, self.settings.timeout);
-        tokio::pin!(run);
-        loop {
-            tokio::select! {
-                outcome = &mut run => return outcome,
-                () = tokio::time::sleep(self.settings.lease / 3) => self.extend(&batch.messages).await,
-            }
-        }
-    }
-
-    /// Keeps the messages of a batch for as long again.
-    async fn extend(&self, messages: &[Taken]) {
-        let messages: Vec<(i64, i64)> = messages.iter().map(|message| (message.seq, message.deliveries)).collect();
-        let until = self.now().saturating_add(stored_ms(self.settings.lease));
-        if let Err(error) = self.store.write(move |transaction| lease::extend(transaction, &messages, until)).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "messages may be delivered twice");
-        }
+        hands.runner.run(&batch.scope, &batch.target, input, self.settings.timeout).await
     }
 
     async fn record(&self, messages: &[Taken], outcome: Result<Box<RawValue>, RunError>) -> Result<(), Error> {

@@ -41,10 +41,11 @@ use rusqlite::params;
 use tokio::sync::oneshot;
 
 use calendar::Calendar;
-use runner::{Hands, Job, Mine};
+use runner::{Hands, Job};
 
 use crate::{
-    Backoff, Database, Error, Holder, alarm::Alarm, names, slots::Slots, sqlite::stored, targets::Targets, tasks::Tasks,
+    Backoff, Database, Error, Holder, alarm::Alarm, mine::Mine, names, slots::Slots, sqlite::stored, targets::Targets,
+    tasks::Tasks,
 };
 
 /// How the schedule of an installation behaves.
@@ -94,7 +95,8 @@ pub struct EmbeddedSchedule {
     quotas: Arc<dyn Quotas>,
     alarm: Alarm,
     slots: Slots<i64>,
-    mine: Mine,
+    /// Attempts, by the ids of their runs.
+    mine: Mine<String>,
     hands: OnceLock<Hands>,
     /// For attempts that outlive the call that asked for them.
     me: Weak<Self>,
@@ -121,7 +123,7 @@ impl EmbeddedSchedule {
             database,
             slots: Slots::new(settings.max_running, settings.max_running_per_namespace),
             alarm: Alarm::new(clock.clone()),
-            mine: Mine::default(),
+            mine: Mine::new(),
             hands: OnceLock::new(),
             me: me.clone(),
             settings,

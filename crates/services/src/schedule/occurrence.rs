@@ -3,8 +3,6 @@
 //! Every step is one transaction, and what it leaves says what is next: a crash between two of them repeats a step
 //! rather than losing it.
 
-use std::collections::HashSet;
-
 use doer_core::{
     run::RunError,
     scope::Owner,
@@ -21,6 +19,7 @@ use super::{
 };
 use crate::{
     Error,
+    mine::Mine,
     slots::Candidate,
     sqlite::{stored, stored_ms},
 };
@@ -82,7 +81,7 @@ pub(super) fn owe_due(transaction: &Transaction<'_>, now: i64) -> Result<(), Err
 /// interrupted.
 pub(super) fn settle(
     transaction: &Transaction<'_>,
-    mine: &HashSet<String>,
+    mine: &Mine<String>,
     settings: &Settings,
     now: i64,
 ) -> Result<(), Error> {
@@ -94,7 +93,7 @@ pub(super) fn settle(
         rows.collect::<Result<_, _>>()?
     };
     for (seq, run) in overdue {
-        if mine.contains(&run) {
+        if mine.has(&run) {
             let until = now.saturating_add(stored_ms(settings.lease));
             transaction.prepare_cached("UPDATE occurrences SET due_at = ?2 WHERE seq = ?1")?.execute([seq, until])?;
             continue;

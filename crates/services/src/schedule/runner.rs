@@ -1,8 +1,7 @@
 //! The clockwork: what is due is owed, what is owed is run, and what came of it is written down.
 
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +14,7 @@ use super::{
     EmbeddedSchedule,
     occurrence::{self, Attempt},
 };
-use crate::{Error, slots::Slot, sqlite::stored_ms, targets::Targets, tasks::Tasks};
+use crate::{Error, mine::At, slots::Slot, sqlite::stored_ms, targets::Targets, tasks::Tasks};
 
 /// After a failure of our own.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -27,41 +26,13 @@ pub(super) struct Hands {
     pub targets: Targets,
 }
 
-/// The attempts that this server is at.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Mine(Arc<Mutex<HashSet<String>>>);
-
-/// An attempt of this server's; it is not where this is dropped.
-#[derive(Debug)]
-struct At {
-    mine: Mine,
-    run: String,
-}
-
 /// An attempt that is about to be made.
 pub(super) struct Job {
     pub attempt: Attempt,
     scope: Scope,
     /// Those that somebody waits for need no slot.
     _slot: Option<Slot<i64>>,
-    _at: At,
-}
-
-impl Mine {
-    fn ids(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, run: &str) -> At {
-        self.ids().insert(run.to_owned());
-        At { mine: self.clone(), run: run.to_owned() }
-    }
-}
-
-impl Drop for At {
-    fn drop(&mut self) {
-        self.mine.ids().remove(&self.run);
-    }
+    _at: At<String>,
 }
 
 impl EmbeddedSchedule {
@@ -120,7 +91,6 @@ impl EmbeddedSchedule {
         if self.next_due(now).await?.is_some_and(|due| due <= now) {
             let (settings, mine) = (self.settings.clone(), self.mine.clone());
             let bring = self.database.write(move |transaction| {
-                let mine = mine.ids().clone();
                 occurrence::settle(transaction, &mine, &settings, now)?;
                 occurrence::owe_due(transaction, now)
             });
@@ -173,7 +143,7 @@ impl EmbeddedSchedule {
 
     /// An attempt that was begun, as this server's.
     pub(super) fn job(&self, attempt: Attempt, scope: Scope, slot: Option<Slot<i64>>) -> Job {
-        Job { _at: self.mine.add(&attempt.run), _slot: slot, attempt, scope }
+        Job { _at: self.mine.add(vec![attempt.run.clone()]), _slot: slot, attempt, scope }
     }
 
     /// Makes an attempt, and writes down what came of it.

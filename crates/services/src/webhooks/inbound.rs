@@ -16,7 +16,7 @@ use super::{
     lanes::{self, Kind},
     new_id,
     signature::{self, Headers},
-    sources, stored, word_of,
+    sources, stored, trim, word_of,
 };
 use crate::Error;
 
@@ -176,7 +176,7 @@ impl State {
     ) -> Result<Received, Refused> {
         let (event_id, event) = names(provider, headers, &body);
         let (quota, most) = (self.quota(scope), self.settings.max_open_bytes);
-        let namespace: Namespace = scope.namespace.clone();
+        let (namespace, keep): (Namespace, _) = (scope.namespace.clone(), self.kept());
         let kept = self.database.write(move |transaction| {
             let known: Option<String> = transaction
                 .prepare_cached("SELECT id FROM events WHERE lane = ?1 AND event_id = ?2")?
@@ -215,6 +215,7 @@ impl State {
                     body.as_ref()
                 ])?;
             lanes::refresh(transaction, Kind::Event, &source.id)?;
+            trim::forget_finished(transaction, Kind::Event, &source.namespace, keep, trim::AT_ONCE)?;
             Ok(Received { id, duplicate: false })
         });
         let received = self.watched(kept.await)?;

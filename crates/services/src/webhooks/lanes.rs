@@ -350,3 +350,92 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::schema::MIGRATIONS, *};
+    use crate::sqlite;
+
+    const LIMITS: Concurrency = Concurrency { per_lane: 2, per_namespace: 3, in_all: 4 };
+    const LEASE_MS: u64 = 100;
+
+    /// Endpoints of namespaces, each with so many deliveries that are due.
+    fn connection(endpoints: &[(&str, &str, u32)]) -> (tempfile::TempDir, rusqlite::Connection) {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = sqlite::open(&dir.path().join("webhooks.db"), MIGRATIONS).unwrap();
+        for (id, namespace, deliveries) in endpoints {
+            let endpoint = "INSERT INTO endpoints (id, namespace, url, events, owner, secret, created_at, due_at)
+                            VALUES (?1, ?2, '', '', '', x'', 0, 0)";
+            connection.execute(endpoint, [id, namespace]).unwrap();
+            for number in 0..*deliveries {
+                let delivery =
+                    "INSERT INTO deliveries (id, namespace, lane, event, status, due_at, created_at, bytes, body)
+                                VALUES (?1, ?2, ?3, 'a', 'pending', 0, 0, 0, x'')";
+                connection.execute(delivery, params![format!("{id}-{number}"), namespace, id]).unwrap();
+            }
+        }
+        (dir, connection)
+    }
+
+    fn claimed(connection: &mut rusqlite::Connection, busy: &Arc<Mutex<Busy>>, now_ms: u64) -> Vec<Claim> {
+        let transaction = connection.transaction().unwrap();
+        let claims = claim(&transaction, Kind::Delivery, busy, LIMITS, now_ms, LEASE_MS).unwrap();
+        transaction.commit().unwrap();
+        claims
+    }
+
+    fn count(claims: &[Claim], of: impl Fn(&Claim) -> &str, value: &str) -> usize {
+        claims.iter().filter(|claim| of(claim) == value).count()
+    }
+
+    #[test]
+    fn no_lane_namespace_or_whole_gets_more_than_its_limit() {
+        let (_dir, mut connection) = connection(&[("a", "n", 9), ("b", "n", 9), ("c", "m", 9)]);
+        let busy = Arc::default();
+        let mut claims = claimed(&mut connection, &busy, 1);
+        claims.extend(claimed(&mut connection, &busy, 1));
+        assert_eq!(claims.len(), 4);
+        assert!(["a", "b", "c"].iter().all(|lane| count(&claims, |claim| &claim.lane, lane) <= 2));
+        assert!(count(&claims, |claim| &claim.namespace, "n") <= 3);
+        assert!(claimed(&mut connection, &busy, 1).is_empty());
+
+        drop(claims);
+        let again = claimed(&mut connection, &busy, 2);
+        assert_eq!(again.len(), 4, "places are given back");
+    }
+
+    #[test]
+    fn lanes_take_turns() {
+        let (_dir, mut connection) = connection(&[("a", "n", 9), ("b", "m", 9), ("c", "o", 9)]);
+        let busy = Arc::default();
+        let first = claimed(&mut connection, &busy, 1);
+        assert_eq!(first.len(), 4);
+        let served: Vec<String> = first.iter().map(|claim| claim.lane.clone()).collect();
+        drop(first);
+        let next = claimed(&mut connection, &busy, 2);
+        assert!(!served.contains(&next[0].lane), "who has waited longest comes first");
+    }
+
+    #[test]
+    fn who_has_lost_a_lease_records_nothing() {
+        let (_dir, mut connection) = connection(&[("a", "n", 1)]);
+        let busy = Arc::default();
+        let lost = claimed(&mut connection, &busy, 1).remove(0);
+        assert!(claimed(&mut connection, &busy, LEASE_MS).is_empty(), "the lease still holds");
+        let holder = claimed(&mut connection, &busy, 1 + LEASE_MS).remove(0);
+        assert_eq!((lost.attempt, holder.attempt), (1, 2));
+
+        let dead = Settled { status: "dead", due_at: None, attempts: 1, last_status: None, last_error: None };
+        let done = Settled { status: "delivered", attempts: 2, ..dead.clone() };
+        let transaction = connection.transaction().unwrap();
+        assert!(!settle(&transaction, Kind::Delivery, &lost, &dead, 200).unwrap());
+        assert!(settle(&transaction, Kind::Delivery, &holder, &done, 200).unwrap());
+        assert!(!settle(&transaction, Kind::Delivery, &holder, &dead, 200).unwrap(), "once only");
+        let status: String = transaction.query_row("SELECT status FROM deliveries", [], |row| row.get(0)).unwrap();
+        assert_eq!(status, "delivered");
+        let usage: (i64, i64) = transaction
+            .query_row("SELECT open, finished FROM usage", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(usage, (0, 1));
+    }
+}

@@ -149,6 +149,7 @@ pub(super) const MIGRATIONS: &[&str] = &[concat!(
         theirs_sha TEXT,
         settled_at INTEGER
     ) STRICT;
+    CREATE INDEX conflicts_settled ON conflicts (settled_at) WHERE settled_at IS NOT NULL;
     CREATE INDEX conflicts_by_namespace ON conflicts (namespace, id);
     CREATE UNIQUE INDEX conflicts_open ON conflicts (namespace, repository, branch, path) WHERE settled_at IS NULL;"
 )];

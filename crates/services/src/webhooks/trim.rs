@@ -1,10 +1,9 @@
 //! Forgetting: what is long done, and all that belongs to a namespace.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use doer_core::tier::Namespace;
 use rusqlite::{Transaction, params};
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,10 +15,12 @@ use crate::Error;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_mins(1);
+/// Rows that go at most when one more is done: more than one, so that what is too much becomes less.
+pub(super) const AT_ONCE: usize = 8;
 
 /// What is kept of what is done.
 #[derive(Debug, Clone, Copy)]
-struct Keep {
+pub(super) struct Keep {
     rows: u64,
     bytes: u64,
     /// Done before this is too old.
@@ -41,22 +42,22 @@ impl State {
     }
 
     async fn trim_once(&self, stopping: &CancellationToken) -> Result<(), Error> {
-        let since_ms = self.clock.now_ms().saturating_sub(self.settings.keep_finished.as_millis() as u64);
-        let keep = Keep { rows: self.settings.keep_rows, bytes: self.settings.keep_bytes, since_ms };
+        let keep = self.kept();
         for kind in [Kind::Delivery, Kind::Event] {
             for namespace in self.with_finished(kind).await? {
                 let namespace: Arc<str> = namespace.into();
                 while !stopping.is_cancelled() {
                     let namespace = namespace.clone();
-                    let trimmed =
-                        self.database.write(move |transaction| trim_namespace(transaction, kind, &namespace, keep));
-                    if trimmed.await? {
+                    let forgotten = self
+                        .database
+                        .write(move |transaction| forget_finished(transaction, kind, &namespace, keep, BATCH));
+                    if forgotten.await? < BATCH {
                         break;
                     }
                 }
             }
         }
-        let since = stored(since_ms);
+        let since = stored(keep.since_ms);
         self.database
             .write(move |transaction| {
                 transaction.execute("DELETE FROM usage WHERE open = 0 AND finished = 0", [])?;
@@ -64,6 +65,16 @@ impl State {
                 Ok(())
             })
             .await
+    }
+
+    /// What is kept at present.
+    pub(super) fn kept(&self) -> Keep {
+        let age = u64::try_from(self.settings.keep_finished.as_millis()).unwrap_or(u64::MAX);
+        Keep {
+            rows: self.settings.keep_rows,
+            bytes: self.settings.keep_bytes,
+            since_ms: self.clock.now_ms().saturating_sub(age),
+        }
     }
 
     /// Namespaces that have something done.
@@ -105,34 +116,40 @@ impl State {
     }
 }
 
-/// Forgets up to a batch; says whether nothing is left to forget.
-fn trim_namespace(transaction: &Transaction<'_>, kind: Kind, namespace: &str, keep: Keep) -> Result<bool, Error> {
-    let (finished, bytes): (i64, i64) = transaction.query_row(
-        "SELECT coalesce(sum(finished), 0), coalesce(sum(finished_bytes), 0) FROM usage
-         WHERE namespace = ?1 AND kind = ?2",
-        [namespace, kind.table()],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let (mut surplus_rows, mut surplus_bytes) =
-        (finished.unsigned_abs().saturating_sub(keep.rows), bytes.unsigned_abs().saturating_sub(keep.bytes));
-    let sql = format!(
+/// Forgets the oldest of what is done, as far as it is too old or too much, and `most` at once; says how many.
+pub(super) fn forget_finished(
+    transaction: &Transaction<'_>,
+    kind: Kind,
+    namespace: &str,
+    keep: Keep,
+    most: usize,
+) -> Result<usize, Error> {
+    let (finished, bytes): (i64, i64) = transaction
+        .prepare_cached(
+            "SELECT coalesce(sum(finished), 0), coalesce(sum(finished_bytes), 0) FROM usage
+             WHERE namespace = ?1 AND kind = ?2",
+        )?
+        .query_row([namespace, kind.table()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut surplus_rows = finished.unsigned_abs().saturating_sub(keep.rows);
+    let mut surplus_bytes = bytes.unsigned_abs().saturating_sub(keep.bytes);
+    let mut oldest = transaction.prepare_cached(&format!(
         "SELECT id, bytes, finished_at FROM {} WHERE namespace = ?1 AND due_at IS NULL ORDER BY finished_at LIMIT ?2",
         kind.table()
-    );
-    let oldest: Vec<(String, i64, i64)> = transaction
-        .prepare_cached(&sql)?
-        .query_map(params![namespace, stored(BATCH as u64)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    let mut forgotten = 0;
-    let mut delete = transaction.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", kind.table()))?;
-    for (id, bytes, finished_at) in &oldest {
+    ))?;
+    let mut rows = oldest.query(params![namespace, stored(most as u64)])?;
+    let mut ids: Vec<String> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (bytes, finished_at): (i64, i64) = (row.get(1)?, row.get(2)?);
         if surplus_rows == 0 && surplus_bytes == 0 && finished_at.unsigned_abs() >= keep.since_ms {
             break;
         }
-        delete.execute([id])?;
         surplus_rows = surplus_rows.saturating_sub(1);
         surplus_bytes = surplus_bytes.saturating_sub(bytes.unsigned_abs());
-        forgotten += 1;
+        ids.push(row.get(0)?);
     }
-    Ok(forgotten < BATCH)
+    let mut delete = transaction.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", kind.table()))?;
+    for id in &ids {
+        delete.execute([id])?;
+    }
+    Ok(ids.len())
 }

@@ -13,6 +13,7 @@ use super::{
     State,
     backoff::Backoff,
     lanes::{self, Busy, Claim, Kind, Settled},
+    trim,
 };
 use crate::Error;
 
@@ -57,6 +58,7 @@ impl State {
         let busy = Arc::new(Mutex::new(Busy::default()));
         let mut running = JoinSet::new();
         while !stopping.is_cancelled() {
+            while running.try_join_next().is_some() {}
             let sleep = match self.begin_due(kind, &busy, &mut running).await {
                 Ok(sleep) => sleep,
                 Err(error) => {
@@ -111,9 +113,12 @@ impl State {
         });
         let now = self.clock.now_ms();
         let settled = settled(kind, claim.attempt, outcome, self.backoff(kind), now);
-        let recorded =
-            self.database.write(move |transaction| lanes::settle(transaction, kind, &claim, &settled, now)).await;
-        if let Err(error) = self.watched(recorded) {
+        let keep = self.kept();
+        let recorded = self.database.write(move |transaction| {
+            lanes::settle(transaction, kind, &claim, &settled, now)?;
+            trim::forget_finished(transaction, kind, &claim.namespace, keep, trim::AT_ONCE)
+        });
+        if let Err(error) = self.watched(recorded.await) {
             tracing::error!(error = &error as &dyn std::error::Error, "an outcome is not recorded; the lease ends it");
         }
     }

@@ -95,7 +95,8 @@ async fn a_deleted_tenant_leaves_nothing_and_others_keep_everything() {
 
     let known: Vec<_> = tenants.list().await.unwrap().into_iter().map(|tenant| (tenant.id, tenant.users)).collect();
     assert_eq!(known, [("acme".to_owned(), 0), ("other".to_owned(), 1)], "acme: the admin's key names it");
-    tenants.delete(Actor::operator(), "acme", &[keeper.clone()]).await.unwrap();
+    let holders: [Arc<dyn Holder>; 1] = [keeper.clone()];
+    tenants.delete(Actor::operator(), "acme", &holders).await.unwrap();
     setup.user(&within("acme"), "ada@example.com", role("tenant", &[])).await;
 }
 

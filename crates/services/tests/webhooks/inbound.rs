@@ -89,7 +89,7 @@ async fn an_event_is_handed_on_as_it_came() {
             "receivedAt": kept.received_at,
         }),
     };
-    assert_eq!(world.targets.handed(), [expected.clone()]);
+    assert_eq!(world.targets.handed(), std::slice::from_ref(&expected));
 
     world.webhooks.retry_event(&acme(), RetryEvent { id: received.id }).await.unwrap();
     until(|| world.targets.handed().len() == 2).await;

@@ -15,6 +15,8 @@ use doer_core::{
     tier::Tier,
 };
 use doer_services::{Holder, webhooks::Settings};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use crate::{door::scope, world::World};
 
@@ -78,6 +80,23 @@ async fn bodies_of_dead_deliveries_are_kept_up_to_so_many_bytes() {
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_eq!(world.deliveries(&acme()).await.len(), 2, "of 64 bytes each");
     world.tasks.stop().await;
+}
+
+#[tokio::test]
+async fn events_that_nobody_handles_do_not_pile_up() {
+    let world = World::new(Quota::of(Tier::Tenant), Settings { keep_rows: 3, ..Settings::default() });
+    let source = NewSource { provider: Provider::Github, endpoint: None, secret: "key".to_owned(), target: None };
+    let source = world.webhooks.create_source(&acme(), CreateSource { source }).await.unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap();
+    mac.update(b"{}");
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    for number in 0..6 {
+        let headers = [("x-hub-signature-256", signature.clone()), ("x-github-delivery", number.to_string())];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        world.webhooks.receive("github", &source.endpoint, &headers, Bytes::from_static(b"{}"), None).await.unwrap();
+    }
+    let kept: Vec<_> = world.events(&acme()).await.into_iter().map(|event| event.event_id).collect();
+    assert_eq!(kept, ["5", "4", "3"]);
 }
 
 #[tokio::test]

@@ -255,29 +255,36 @@ impl World {
 
     /// The newest delivery, once it is as expected.
     pub async fn delivery(&self, scope: &Scope, expected: impl Fn(&Delivery) -> bool) -> Delivery {
+        let mut pause = Duration::from_millis(100);
         loop {
             if let Some(delivery) = self.deliveries(scope).await.into_iter().next().filter(&expected) {
                 return delivery;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
+            // What happens after a day is not looked for ten times a second.
+            pause = pause * 11 / 10;
         }
     }
 
     /// The newest event, once it is as expected.
     pub async fn event(&self, scope: &Scope, expected: impl Fn(&Event) -> bool) -> Event {
+        let mut pause = Duration::from_millis(100);
         loop {
             if let Some(event) = self.events(scope).await.into_iter().next().filter(&expected) {
                 return event;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
+            pause = pause * 11 / 10;
         }
     }
 }
 
 /// Polls until it holds. Under a paused clock the waits take no time.
 pub async fn until(mut holds: impl FnMut() -> bool) {
+    let mut pause = Duration::from_millis(100);
     while !holds() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(pause).await;
+        pause = pause * 11 / 10;
     }
 }
 

@@ -143,6 +143,11 @@ impl Step {
         }
     }
 
+    /// Does it make room, in the end?
+    pub(in crate::db) const fn is_deletion(&self) -> bool {
+        matches!(self, Self::Delete(_))
+    }
+
     /// Does it, in the transaction that there is.
     ///
     /// # Errors

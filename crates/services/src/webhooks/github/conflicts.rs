@@ -148,7 +148,9 @@ impl State {
     async fn mark_settled(&self, id: String) -> Result<(), Error> {
         let now = self.clock.now_ms();
         let marked = self.database.write(move |transaction| {
-            transaction.execute("UPDATE conflicts SET settled_at = ?2 WHERE id = ?1", params![id, stored(now)])?;
+            // What was to be written is of no use any more, and may be large.
+            let sql = "UPDATE conflicts SET settled_at = ?2, options = '{}' WHERE id = ?1";
+            transaction.execute(sql, params![id, stored(now)])?;
             Ok(())
         });
         self.watched(marked.await)
