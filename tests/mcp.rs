@@ -31,7 +31,7 @@ fn names(told: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn the_official_client_works_for_a_tenant() {
     let server = Server::start(Setup::production()).await;
-    let Some(told) = official(&server, key_of(Caller::Tenant).unwrap()).await else { return };
+    let Some(told) = official(&server, key_of(Caller::RpcTenant).unwrap()).await else { return };
     assert_eq!(told["server"], "doer");
     let names = names(&told);
     assert_eq!(names[..3], ["execute", "eval", "db_query"]);
@@ -79,7 +79,10 @@ async fn tools_are_those_of_the_tier() {
     );
     assert_eq!(admin["denied"]["isError"], false, "{}", admin["denied"]);
 
-    let user = official(&server, key_of(Caller::User).unwrap()).await.unwrap();
+    let tenant = official(&server, key_of(Caller::Tenant).unwrap()).await.unwrap();
+    assert_eq!(names(&tenant), ["execute", "eval"], "its key allows no calls");
+
+    let user = official(&server, key_of(Caller::RpcUser).unwrap()).await.unwrap();
     assert!(names(&user).iter().all(|name| name.starts_with("db_")), "{:?}", names(&user));
     assert_eq!(user["execute"]["structuredContent"]["error"]["code"], "forbidden");
     assert_eq!(user["method"]["structuredContent"]["result"]["id"], "a");
