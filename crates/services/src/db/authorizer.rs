@@ -18,7 +18,6 @@ use super::schema::{self, THINGS};
 pub(super) struct Gate {
     /// The statements are our own at present.
     open: AtomicBool,
-    /// What was refused first since it was last asked.
     refusal: Mutex<Option<String>>,
 }
 
@@ -44,7 +43,12 @@ impl Gate {
         result
     }
 
-    /// What was refused since this was last asked.
+    /// A statement begins: what was refused to an earlier one is of no interest.
+    pub(super) fn forget(&self) {
+        self.refusal();
+    }
+
+    /// What was refused first, since this was last asked.
     pub(super) fn refusal(&self) -> Option<String> {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -57,8 +57,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use self::{
     budget::{Budget, Caller, Pressure},
+    connection::Untrusted,
     pool::{Pool, busy},
-    query::{Access, Caps, Outcome, Statement},
+    query::{Caps, Statement},
     registry::{Kind, Lease, Registry},
     things::{
         read,
@@ -191,8 +192,15 @@ impl EmbeddedDb {
     }
 
     async fn lease(&self, scope: &Scope) -> Result<Arc<Lease>, ServiceError> {
-        let registry = if scope.is_durable() { &self.files } else { &self.sessions };
-        registry.lease(&scope.namespace).await.map(Arc::new)
+        self.registry(scope).lease(&scope.namespace).await.map(Arc::new)
+    }
+
+    async fn lease_to_write(&self, scope: &Scope) -> Result<Arc<Lease>, ServiceError> {
+        self.registry(scope).lease_to_write(&scope.namespace).await.map(Arc::new)
+    }
+
+    fn registry(&self, scope: &Scope) -> &Arc<Registry> {
+        if scope.is_durable() { &self.files } else { &self.sessions }
     }
 
     fn quota(&self, scope: &Scope) -> u64 {
@@ -227,7 +235,7 @@ impl EmbeddedDb {
         quota: u64,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let lease = self.lease(scope).await?;
+        let lease = self.lease_to_write(scope).await?;
         let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(busy("Another call writes")))?;
         self.on_things(lease, move |lease, budget| {
             let _turn = turn;
@@ -262,39 +270,37 @@ impl EmbeddedDb {
 
     /// Runs a caller's statement. What seems to read is tried beside whoever writes.
     async fn statement(&self, scope: &Scope, statement: Statement) -> Result<Rows, ServiceError> {
-        let lease = self.lease(scope).await?;
         let statement = Arc::new(statement);
-        if statement.seems_to_read()
-            && let Outcome::Done(rows) = self.on_queries(&lease, &statement, Access::Read, ()).await?
-        {
-            return Ok(rows);
+        let caps = Caps { rows: self.settings.result_rows, bytes: self.settings.result_bytes };
+        if statement.seems_to_read() {
+            let (lease, statement) = (self.lease(scope).await?, statement.clone());
+            let work = move |on: &mut Untrusted, budget: &Budget| statement.read(on, budget, caps);
+            if let Some(rows) = self.on_queries(lease, work).await? {
+                return Ok(rows);
+            }
         }
+        let (lease, quota) = (self.lease_to_write(scope).await?, self.quota(scope));
         let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(failure::timeout()))?;
-        match self.on_queries(&lease, &statement, Access::Write(self.quota(scope)), turn).await? {
-            Outcome::Done(rows) => Ok(rows),
-            Outcome::Writes => Err(ServiceError::internal(Error::Panicked)),
-        }
+        self.on_queries(lease, move |on, budget| {
+            // Until the statement has ended, which may be later than its caller is told so.
+            let _turn = turn;
+            statement.write(on, quota, budget, caps)
+        })
+        .await
     }
 
-    /// `turn` is held until the statement has ended, which may be later than its caller is told so.
-    async fn on_queries(
+    async fn on_queries<T: Send + 'static>(
         &self,
-        lease: &Arc<Lease>,
-        statement: &Arc<Statement>,
-        access: Access,
-        turn: impl Send + 'static,
-    ) -> Result<Outcome, ServiceError> {
+        lease: Arc<Lease>,
+        work: impl FnOnce(&mut Untrusted, &Budget) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
         let caller = Caller::default();
         let (gone, time, pressure) = (caller.gone(), self.settings.query_timeout, self.pressure.clone());
-        let caps = Caps { rows: self.settings.result_rows, bytes: self.settings.result_bytes };
-        let (lease, statement) = (lease.clone(), statement.clone());
         let lane = lease.database.lane;
         let job = move || {
-            let _turn = turn;
             let budget = Budget::new(time, gone).yielding_to(&pressure);
             lease.database.with_untrusted(|on| {
-                statement
-                    .run(on, access, &budget, caps)
+                work(on, &budget)
                     .map_err(|error| failure::of_query(error, budget.stopped(), on.gate.refusal(), &pressure).into())
             })
         };
