@@ -79,7 +79,7 @@ async fn tools_are_those_of_the_tier() {
     );
     assert_eq!(admin["denied"]["isError"], false, "{}", admin["denied"]);
 
-    let user = official(&server, key_of(Caller::User).unwrap()).await.unwrap();
+    let user = official(&server, key_of(Caller::RpcUser).unwrap()).await.unwrap();
     assert!(names(&user).iter().all(|name| name.starts_with("db_")), "{:?}", names(&user));
     assert_eq!(user["execute"]["structuredContent"]["error"]["code"], "forbidden");
     assert_eq!(user["method"]["structuredContent"]["result"]["id"], "a");
