@@ -10,7 +10,5 @@ mod life;
 mod limits;
 #[path = "db/support.rs"]
 mod support;
-#[path = "db/speed.rs"]
-mod speed;
 #[path = "db/things.rs"]
 mod things;

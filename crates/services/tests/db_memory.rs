@@ -32,27 +32,37 @@ fn sit_on(megabytes: u32) -> String {
     )
 }
 
+/// Memory of this process, in megabytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096 / 1_000_000
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_limited_and_nobody_can_sit_on_it() {
     let settings = Settings { heap_bytes: 96 << 20, query_timeout: Duration::from_secs(60), ..Settings::default() };
     let fixture = Arc::new(with(settings, Arc::new(DefaultQuotas)));
-    let victim = tenant("victim");
-    assert_eq!(fixture.value(&victim, &sort(50)).await, json!(50));
-
-    let error = fixture.sql(&tenant("greedy"), &sort(10_000)).await.unwrap_err();
-    assert_eq!((error.code, &*error.message), (Code::Quota, "The statement needs more memory than there is for it"));
+    let (victim, greedy) = (tenant("victim"), tenant("greedy"));
     fixture.put(&victim, "notes", "1", json!("fine")).await.unwrap();
 
-    let started = Instant::now();
+    let (before, started) = (resident(), Instant::now());
     let sitting = {
-        let fixture = fixture.clone();
-        tokio::spawn(async move { fixture.sql(&tenant("greedy"), &sit_on(70)).await })
+        let (fixture, greedy) = (fixture.clone(), greedy.clone());
+        tokio::spawn(async move { fixture.sql(&greedy, &sit_on(70)).await })
     };
-    // Once the memory is taken, the victim's statement fails; that ends whoever sits on it.
-    while fixture.sql(&victim, &sort(50)).await.is_ok() {}
+    while resident() < before + 68 {
+        assert!(!sitting.is_finished());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The victim's statement fails, which ends whoever sits on the memory; then there is enough.
+    let failed = fixture.sql(&victim, &sort(50)).await.unwrap_err();
+    assert_eq!((failed.code, &*failed.message), (Code::Quota, "The statement needs more memory than there is for it"));
     let ended = sitting.await.unwrap().unwrap_err();
     assert_eq!((ended.code, &*ended.message), (Code::ServiceUnavailable, "Memory is short"));
+    assert!(started.elapsed() < Duration::from_secs(30), "long before its time was up");
     assert_eq!(fixture.value(&victim, &sort(50)).await, json!(50));
-    assert!(started.elapsed() < Duration::from_secs(30));
+
+    let error = fixture.sql(&greedy, &sort(10_000)).await.unwrap_err();
+    assert_eq!((error.code, &*error.message), (Code::Quota, "The statement needs more memory than there is for it"));
     assert_eq!(fixture.get(&victim, "notes", "1").await.unwrap().data, json!("fine"));
 }

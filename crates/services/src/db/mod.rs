@@ -8,12 +8,12 @@
 //!
 //! | it might | what stops it |
 //! |---|---|
-//! | reach files, other databases, settings | the [`authorizer`], which knows what is harmless; no `ATTACH` |
+//! | reach files, other databases, settings | the `authorizer`, which knows what is harmless; no `ATTACH` |
 //! | damage our tables, or have code of its own run by our statements | the authorizer; no triggers, views or foreign keys on our connections |
-//! | run for ever | the [`budget`], which SQLite looks at; [`functions`] without the slow ones |
+//! | run for ever | the `budget`, which SQLite looks at; the slow `functions` bounded |
 //! | take all memory | a hard limit for SQLite, and the `Pressure` that ends whoever sits on it |
-//! | take all threads | the [`pool`], in which every namespace has its share |
-//! | fill the disk | `max_page_count` |
+//! | take all threads | the `pool`, in which every namespace has its share |
+//! | fill the disk | `max_page_count`, and no journal that grows while somebody reads |
 //! | give a result without end | caps on rows and bytes |
 
 mod authorizer;
@@ -26,6 +26,7 @@ mod query;
 mod registry;
 mod schema;
 mod search;
+mod settings;
 mod things;
 mod values;
 
@@ -55,10 +56,12 @@ use doer_core::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub use self::settings::Settings;
 use self::{
     budget::{Budget, Caller, Pressure},
+    connection::Untrusted,
     pool::{Pool, busy},
-    query::{Access, Caps, Outcome, Statement},
+    query::{Caps, Statement},
     registry::{Kind, Lease, Registry},
     things::{
         read,
@@ -70,49 +73,6 @@ use crate::{Error, Holder, tasks::Tasks};
 /// Threads for statements of ours, and how many of them one namespace has.
 const THINGS_THREADS: usize = 16;
 const THINGS_SHARE: usize = 4;
-
-/// Limits of the service.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Files that are open at once, about. Each has some file descriptors.
-    pub open_databases: usize,
-    /// Databases of anonymous callers that are kept at once, about.
-    pub open_sessions: usize,
-    /// What such a database may hold.
-    pub session_bytes: u64,
-    /// A database that nobody uses is closed after so long.
-    pub idle: Duration,
-    /// An SQL statement, and any other call, may run for so long, and wait for its turn for as long again.
-    pub query_timeout: Duration,
-    /// SQL statements of one namespace, or of all anonymous callers, that run at once.
-    pub concurrent_queries: usize,
-    /// SQL statements of all namespaces that run at once.
-    pub total_queries: usize,
-    /// The most rows that a statement gives.
-    pub result_rows: usize,
-    /// The most bytes that a statement gives, about; a page of things ends before it has more.
-    pub result_bytes: usize,
-    /// What SQLite may take of memory in this process, whichever service uses it. It can only be lowered: of several
-    /// settings the lowest holds.
-    pub heap_bytes: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            open_databases: 256,
-            open_sessions: 64,
-            session_bytes: 2 << 20,
-            idle: Duration::from_secs(300),
-            query_timeout: Duration::from_secs(5),
-            concurrent_queries: 4,
-            total_queries: 16,
-            result_rows: 50_000,
-            result_bytes: 8 << 20,
-            heap_bytes: 1 << 30,
-        }
-    }
-}
 
 /// The service.
 pub struct EmbeddedDb {
@@ -191,8 +151,15 @@ impl EmbeddedDb {
     }
 
     async fn lease(&self, scope: &Scope) -> Result<Arc<Lease>, ServiceError> {
-        let registry = if scope.is_durable() { &self.files } else { &self.sessions };
-        registry.lease(&scope.namespace).await.map(Arc::new)
+        self.registry(scope).lease(&scope.namespace).await.map(Arc::new)
+    }
+
+    async fn lease_to_write(&self, scope: &Scope) -> Result<Arc<Lease>, ServiceError> {
+        self.registry(scope).lease_to_write(&scope.namespace).await.map(Arc::new)
+    }
+
+    fn registry(&self, scope: &Scope) -> &Arc<Registry> {
+        if scope.is_durable() { &self.files } else { &self.sessions }
     }
 
     fn quota(&self, scope: &Scope) -> u64 {
@@ -227,7 +194,7 @@ impl EmbeddedDb {
         quota: u64,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let lease = self.lease(scope).await?;
+        let lease = self.lease_to_write(scope).await?;
         let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(busy("Another call writes")))?;
         self.on_things(lease, move |lease, budget| {
             let _turn = turn;
@@ -262,39 +229,37 @@ impl EmbeddedDb {
 
     /// Runs a caller's statement. What seems to read is tried beside whoever writes.
     async fn statement(&self, scope: &Scope, statement: Statement) -> Result<Rows, ServiceError> {
-        let lease = self.lease(scope).await?;
         let statement = Arc::new(statement);
-        if statement.seems_to_read()
-            && let Outcome::Done(rows) = self.on_queries(&lease, &statement, Access::Read, ()).await?
-        {
-            return Ok(rows);
+        let caps = Caps { rows: self.settings.result_rows, bytes: self.settings.result_bytes };
+        if statement.seems_to_read() {
+            let (lease, statement) = (self.lease(scope).await?, statement.clone());
+            let work = move |on: &mut Untrusted, budget: &Budget| statement.read(on, budget, caps);
+            if let Some(rows) = self.on_queries(lease, work).await? {
+                return Ok(rows);
+            }
         }
+        let (lease, quota) = (self.lease_to_write(scope).await?, self.quota(scope));
         let turn = self.in_time(turn(&lease)).await.unwrap_or_else(|| Err(failure::timeout()))?;
-        match self.on_queries(&lease, &statement, Access::Write(self.quota(scope)), turn).await? {
-            Outcome::Done(rows) => Ok(rows),
-            Outcome::Writes => Err(ServiceError::internal(Error::Panicked)),
-        }
+        self.on_queries(lease, move |on, budget| {
+            // Until the statement has ended, which may be later than its caller is told so.
+            let _turn = turn;
+            statement.write(on, quota, budget, caps)
+        })
+        .await
     }
 
-    /// `turn` is held until the statement has ended, which may be later than its caller is told so.
-    async fn on_queries(
+    async fn on_queries<T: Send + 'static>(
         &self,
-        lease: &Arc<Lease>,
-        statement: &Arc<Statement>,
-        access: Access,
-        turn: impl Send + 'static,
-    ) -> Result<Outcome, ServiceError> {
+        lease: Arc<Lease>,
+        work: impl FnOnce(&mut Untrusted, &Budget) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
         let caller = Caller::default();
         let (gone, time, pressure) = (caller.gone(), self.settings.query_timeout, self.pressure.clone());
-        let caps = Caps { rows: self.settings.result_rows, bytes: self.settings.result_bytes };
-        let (lease, statement) = (lease.clone(), statement.clone());
         let lane = lease.database.lane;
         let job = move || {
-            let _turn = turn;
             let budget = Budget::new(time, gone).yielding_to(&pressure);
             lease.database.with_untrusted(|on| {
-                statement
-                    .run(on, access, &budget, caps)
+                work(on, &budget)
                     .map_err(|error| failure::of_query(error, budget.stopped(), on.gate.refusal(), &pressure).into())
             })
         };

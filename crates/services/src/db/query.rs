@@ -25,24 +25,6 @@ pub(super) struct Statement {
     params: Vec<Sql>,
 }
 
-/// What a statement may do.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Access {
-    /// Read, beside others.
-    Read,
-    /// Write, while nobody else does, until the database has so many bytes.
-    Write(u64),
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// Its result.
-    Done(Rows),
-    /// Nothing: it writes, and may not.
-    Writes,
-}
-
 /// How large a result may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caps {
@@ -80,52 +62,45 @@ impl Statement {
         reading.iter().any(|word| first_word(&self.sql).eq_ignore_ascii_case(word))
     }
 
-    /// Runs it.
+    /// Runs it beside others; gives nothing, and does nothing, where it writes.
     ///
     /// # Errors
     /// SQLite's own, and what is refused.
-    pub(super) fn run(
-        &self,
-        on: &mut Untrusted,
-        access: Access,
-        budget: &Budget,
-        caps: Caps,
-    ) -> Result<Outcome, Error> {
-        // What an earlier statement has left.
-        on.gate.refusal();
-        if let Access::Write(quota) = access {
-            on.limit(quota)?;
-        }
-        let Untrusted { connection, gate, inserts, .. } = on;
-        budget.spend(connection, |connection| match access {
-            Access::Read => self.read(connection, caps),
-            Access::Write(_) => {
-                gate.ours(|| connection.execute_batch("BEGIN IMMEDIATE"))?;
-                let done = self.write(connection, inserts, caps).and_then(|rows| {
-                    gate.ours(|| connection.execute_batch("COMMIT"))?;
-                    Ok(Outcome::Done(rows))
-                });
-                // Some errors have rolled it back already.
-                if !connection.is_autocommit() {
-                    gate.ours(|| connection.execute_batch("ROLLBACK"))?;
-                }
-                done
-            }
+    pub(super) fn read(&self, on: &mut Untrusted, budget: &Budget, caps: Caps) -> Result<Option<Rows>, Error> {
+        on.gate.forget();
+        budget.spend(&mut on.connection, |connection| {
+            let prepared = self.prepare(connection)?;
+            prepared.readonly().then(|| rows(prepared, caps)).transpose()
         })
     }
 
-    fn read(&self, connection: &Connection, caps: Caps) -> Result<Outcome, Error> {
-        let prepared = self.prepare(connection)?;
-        match prepared.readonly() {
-            true => Ok(Outcome::Done(self.rows(prepared, caps)?)),
-            false => Ok(Outcome::Writes),
-        }
+    /// Runs it while nobody else writes, in a transaction, until the database has `quota` bytes. Without one SQLite
+    /// would keep what a statement has done whose result is not read to its end.
+    ///
+    /// # Errors
+    /// SQLite's own, and what is refused.
+    pub(super) fn write(&self, on: &mut Untrusted, quota: u64, budget: &Budget, caps: Caps) -> Result<Rows, Error> {
+        on.gate.forget();
+        on.limit(quota)?;
+        let Untrusted { connection, gate, inserts, .. } = on;
+        budget.spend(connection, |connection| {
+            gate.ours(|| connection.execute_batch("BEGIN IMMEDIATE"))?;
+            let done = self.change(connection, inserts, caps).and_then(|rows| {
+                gate.ours(|| connection.execute_batch("COMMIT"))?;
+                Ok(rows)
+            });
+            // Some errors have rolled it back already.
+            if !connection.is_autocommit() {
+                gate.ours(|| connection.execute_batch("ROLLBACK"))?;
+            }
+            done
+        })
     }
 
-    fn write(&self, connection: &Connection, inserts: &Inserts, caps: Caps) -> Result<Rows, Error> {
+    fn change(&self, connection: &Connection, inserts: &Inserts, caps: Caps) -> Result<Rows, Error> {
         let changes = connection.total_changes();
         inserts.begin(connection.last_insert_rowid());
-        let mut rows = self.rows(self.prepare(connection)?, caps)?;
+        let mut rows = rows(self.prepare(connection)?, caps)?;
         // Statements that are no changes leave the count of an earlier one.
         if connection.total_changes() != changes {
             rows.changes = connection.changes();
@@ -154,40 +129,41 @@ impl Statement {
         }
         Ok(prepared)
     }
+}
 
-    fn rows(&self, mut prepared: rusqlite::Statement<'_>, caps: Caps) -> Result<Rows, Error> {
-        let mut result = Rows::default();
-        let mut left = caps.bytes;
-        let mut found = prepared.raw_query();
-        while let Some(row) = found.next()? {
-            if result.rows.is_empty() {
-                // Not before the first step, which compiles the statement anew where the schema has changed.
-                result.columns = columns(row.as_ref());
-            }
-            if result.rows.len() == caps.rows {
-                let message = format!("The result has more than {} rows: ask for less with LIMIT", caps.rows);
+/// Runs a statement to its end.
+fn rows(mut prepared: rusqlite::Statement<'_>, caps: Caps) -> Result<Rows, Error> {
+    let mut result = Rows::default();
+    let mut left = caps.bytes;
+    let mut found = prepared.raw_query();
+    while let Some(row) = found.next()? {
+        if result.rows.is_empty() {
+            // Not before the first step, which compiles the statement anew where the schema has changed.
+            result.columns = columns(row.as_ref());
+        }
+        if result.rows.len() == caps.rows {
+            let message = format!("The result has more than {} rows: ask for less with LIMIT", caps.rows);
+            return Err(ServiceError::quota(message).into());
+        }
+        let mut members = Map::new();
+        let mut size = ROW_BYTES;
+        for (index, name) in result.columns.iter().enumerate() {
+            let value = row.get_ref(index)?;
+            size += VALUE_BYTES + name.len() + values::size(value);
+            if size > left {
+                let message = format!("The result has more than {} bytes: ask for less with LIMIT", caps.bytes);
                 return Err(ServiceError::quota(message).into());
             }
-            let mut members = Map::new();
-            let mut size = ROW_BYTES;
-            for (index, name) in result.columns.iter().enumerate() {
-                let value = row.get_ref(index)?;
-                size += VALUE_BYTES + name.len() + values::size(value);
-                if size > left {
-                    let message = format!("The result has more than {} bytes: ask for less with LIMIT", caps.bytes);
-                    return Err(ServiceError::quota(message).into());
-                }
-                members.insert(name.clone(), values::to_json(value));
-            }
-            left -= size;
-            result.rows.push(members);
+            members.insert(name.clone(), values::to_json(value));
         }
-        drop(found);
-        if result.rows.is_empty() {
-            result.columns = columns(&prepared);
-        }
-        Ok(result)
+        left -= size;
+        result.rows.push(members);
     }
+    drop(found);
+    if result.rows.is_empty() {
+        result.columns = columns(&prepared);
+    }
+    Ok(result)
 }
 
 fn columns(statement: &rusqlite::Statement<'_>) -> Vec<String> {

@@ -22,6 +22,9 @@ use super::{
 };
 use crate::Error;
 
+/// A journal that has grown longer is done away with before more is written. SQLite begins it anew whenever nobody
+/// reads, at some 4 MB; but where somebody reads at all times, it would grow beyond any quota.
+const MAX_JOURNAL_BYTES: u64 = 32 << 20;
 /// Idle connections of each kind that a database keeps.
 const MAX_IDLE: usize = 4;
 
@@ -128,21 +131,32 @@ impl Database {
         *lock(&self.schema) = Schema::default();
     }
 
+    fn has_long_journal(&self) -> bool {
+        let Location::File(path) = &self.location else { return false };
+        fs::metadata(beside(path, "-wal")).is_ok_and(|journal| journal.len() > MAX_JOURNAL_BYTES)
+    }
+
     /// Deletes its files. The database itself goes first: a journal without one is deleted by whoever comes next.
     fn delete(&self) -> Result<(), Error> {
         let Location::File(path) = &self.location else { return Ok(()) };
         for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            match fs::remove_file(&name) {
+            let path = beside(path, suffix);
+            match fs::remove_file(&path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::File { path: Path::new(&name).display().to_string(), source });
+                    return Err(Error::File { path: path.display().to_string(), source });
                 }
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+/// The name of a file that SQLite has beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn keep<T>(idle: &Mutex<Vec<T>>, connection: T) {
@@ -200,6 +214,21 @@ impl Registry {
         }
     }
 
+    /// The same, to be written to.
+    ///
+    /// # Errors
+    /// `service_unavailable` where too many are in use.
+    pub(super) async fn lease_to_write(self: &Arc<Self>, namespace: &Namespace) -> Result<Lease, ServiceError> {
+        let lease = self.lease(namespace).await?;
+        if !lease.database.has_long_journal() {
+            return Ok(lease);
+        }
+        // The last connection that closes takes the journal with it.
+        drop(lease);
+        self.shut(namespace, Database::has_long_journal, |_| Ok(())).await?;
+        self.lease(namespace).await
+    }
+
     /// Closes what nobody has used since `before_ms`, and does not wait for it.
     pub(super) fn close_idle(self: &Arc<Self>, before_ms: u64) {
         for (namespace, database) in lock(&self.databases).iter() {
@@ -214,17 +243,31 @@ impl Registry {
     /// # Errors
     /// Those of the file system.
     pub(super) async fn delete(self: &Arc<Self>, namespace: &Namespace) -> Result<(), Error> {
+        self.shut(namespace, |_| true, Database::delete).await
+    }
+
+    /// Closes the database of a namespace as soon as nobody uses it, where it is `wanted` then, and does `then` before
+    /// anybody can open it again.
+    async fn shut(
+        self: &Arc<Self>,
+        namespace: &Namespace,
+        wanted: impl Fn(&Database) -> bool,
+        then: fn(&Database) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         loop {
             let database = self.find_or_make(&mut lock(&self.databases), namespace);
             let gate = database.gate.clone().write_owned().await;
             if *gate {
                 continue;
             }
+            if !wanted(&database) {
+                return Ok(());
+            }
             let (sender, receiver) = oneshot::channel();
             let (registry, namespace, lane) = (self.clone(), namespace.clone(), database.lane);
             let job = move || {
-                // Nobody waits any more, perhaps; it is deleted all the same.
-                let _ = sender.send(registry.close(&namespace, &database, gate, Database::delete));
+                // Nobody waits any more, perhaps; it is done all the same.
+                let _ = sender.send(registry.close(&namespace, &database, gate, then));
             };
             self.pool.insist(lane, Box::new(job))?;
             return receiver.await.unwrap_or(Err(Error::Panicked));

@@ -141,3 +141,34 @@ async fn statements_and_their_values_have_their_lengths() {
     let error = length((1 << 20) + 1).await.unwrap_err();
     assert_eq!((error.code, &*error.message), (Code::InvalidRequest, "SQL error: string or blob too big"));
 }
+
+/// SQLite cannot begin its journal anew while anybody reads. Whoever reads at all times must not fill the disk so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_journal_stays_short_though_somebody_reads_at_all_times() {
+    let fixture = Arc::new(fixture());
+    let scope = tenant("a");
+    fixture.sql(&scope, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)").await.unwrap();
+    fixture.sql(&scope, "INSERT INTO t VALUES (1, '')").await.unwrap();
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (fixture, scope) = (fixture.clone(), scope.clone());
+            tokio::spawn(async move {
+                let endless =
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i), b FROM n, t";
+                loop {
+                    assert_eq!(fixture.sql(&scope, endless).await.unwrap_err().code, Code::Timeout);
+                }
+            })
+        })
+        .collect();
+    let name = blake3::hash(b"tenant:a").to_hex();
+    let journal = fixture.dir.path().join("db").join(format!("{name}.db-wal"));
+    let (mut written, mut longest) = (0, 0);
+    while written < 100 {
+        fixture.sql(&scope, "UPDATE t SET b = randomblob(1000000)").await.unwrap();
+        written += 1;
+        longest = longest.max(std::fs::metadata(&journal).map_or(0, |journal| journal.len()));
+    }
+    readers.iter().for_each(tokio::task::JoinHandle::abort);
+    assert!(longest < 36 << 20, "{longest}");
+}
