@@ -101,7 +101,7 @@ fn statements() -> Vec<(String, Expected)> {
         ),
         ("UPDATE sqlite_schema SET sql = 'x'", fails(INVALID, "may not be modified")),
         ("DELETE FROM sqlite_master", fails(INVALID, "may not be modified")),
-        ("DROP TABLE sqlite_master", fails(FORBIDDEN, "")),
+        ("DROP TABLE sqlite_master", fails(INVALID, "may not be dropped")),
         ("CREATE TABLE sqlite_stat1 (a, b, c)", fails(INVALID, "reserved for internal use")),
         ("SELECT * FROM dbstat", fails(FORBIDDEN, "Reading dbstat is forbidden")),
         ("SELECT count(*) FROM dbstat", fails(FORBIDDEN, "Reading dbstat is forbidden")),
@@ -117,6 +117,13 @@ fn statements() -> Vec<(String, Expected)> {
         // What would outlast the call.
         ("CREATE TEMP TABLE things (x)", fails(FORBIDDEN, "Temporary tables")),
         ("CREATE TABLE temp.t (x)", fails(FORBIDDEN, "Temporary tables")),
+        ("CREATE TABLE temp.t AS SELECT 1", fails(FORBIDDEN, "Temporary tables")),
+        ("CREATE VIEW temp.v AS SELECT 1", fails(FORBIDDEN, "Temporary tables")),
+        ("CREATE TRIGGER temp.t AFTER INSERT ON mine BEGIN SELECT 1; END", fails(FORBIDDEN, "Temporary tables")),
+        (
+            "INSERT INTO sqlite_temp_master VALUES ('table', 'x', 'x', 0, 'CREATE TABLE x (y)')",
+            fails(INVALID, "may not be modified"),
+        ),
         ("CREATE TEMP VIEW things AS SELECT 1", fails(FORBIDDEN, "Temporary tables")),
         ("CREATE TEMP TRIGGER t AFTER INSERT ON mine BEGIN SELECT 1; END", fails(FORBIDDEN, "Temporary tables")),
         // Too much.
