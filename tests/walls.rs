@@ -74,7 +74,9 @@ async fn nothing_crosses_from_one_namespace_to_another() {
         let (service, method, params) = call(&mut dice, mark, &ids, round);
         let answer = ask(&server, &mut dice, &namespace, caller, service, method, &params).await;
 
-        for other in actors.iter().filter(|other| other.mark != mark) {
+        // What the caller wrote itself may come back to it, in an error.
+        let said = |other: &Actor| params.to_string().contains(other.mark);
+        for other in actors.iter().filter(|other| other.mark != mark && !said(other)) {
             assert!(
                 !answer.text.contains(other.mark) && !answer.text.contains(&other.namespace),
                 "seed {seed}: {service}.{method} {params} in {namespace} shows what is {}'s: {}",

@@ -74,7 +74,8 @@ fn shape(value: Value) -> Value {
     match value {
         // What happens by itself may have got further: a time may be there, or not yet.
         Value::Null | Value::Number(_) | Value::String(_) => "a value".into(),
-        Value::Array(items) => items.into_iter().map(shape).collect(),
+        // A list of what happens by itself may be longer by now; what is in it the scenarios say.
+        Value::Array(_) => "a list".into(),
         Value::Object(members) => members.into_iter().map(|(name, member)| (name, shape(member))).collect(),
         other => other,
     }

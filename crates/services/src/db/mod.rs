@@ -8,12 +8,12 @@
 //!
 //! | it might | what stops it |
 //! |---|---|
-//! | reach files, other databases, settings | the [`authorizer`], which knows what is harmless; no `ATTACH` |
+//! | reach files, other databases, settings | the `authorizer`, which knows what is harmless; no `ATTACH` |
 //! | damage our tables, or have code of its own run by our statements | the authorizer; no triggers, views or foreign keys on our connections |
-//! | run for ever | the [`budget`], which SQLite looks at; [`functions`] without the slow ones |
+//! | run for ever | the `budget`, which SQLite looks at; the slow `functions` bounded |
 //! | take all memory | a hard limit for SQLite, and the `Pressure` that ends whoever sits on it |
-//! | take all threads | the [`pool`], in which every namespace has its share |
-//! | fill the disk | `max_page_count` |
+//! | take all threads | the `pool`, in which every namespace has its share |
+//! | fill the disk | `max_page_count`, and no journal that grows while somebody reads |
 //! | give a result without end | caps on rows and bytes |
 
 mod authorizer;
@@ -26,6 +26,7 @@ mod query;
 mod registry;
 mod schema;
 mod search;
+mod settings;
 mod things;
 mod values;
 
@@ -55,6 +56,7 @@ use doer_core::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub use self::settings::Settings;
 use self::{
     budget::{Budget, Caller, Pressure},
     connection::Untrusted,
@@ -71,49 +73,6 @@ use crate::{Error, Holder, tasks::Tasks};
 /// Threads for statements of ours, and how many of them one namespace has.
 const THINGS_THREADS: usize = 16;
 const THINGS_SHARE: usize = 4;
-
-/// Limits of the service.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Files that are open at once, about. Each has some file descriptors.
-    pub open_databases: usize,
-    /// Databases of anonymous callers that are kept at once, about.
-    pub open_sessions: usize,
-    /// What such a database may hold.
-    pub session_bytes: u64,
-    /// A database that nobody uses is closed after so long.
-    pub idle: Duration,
-    /// An SQL statement, and any other call, may run for so long, and wait for its turn for as long again.
-    pub query_timeout: Duration,
-    /// SQL statements of one namespace, or of all anonymous callers, that run at once.
-    pub concurrent_queries: usize,
-    /// SQL statements of all namespaces that run at once.
-    pub total_queries: usize,
-    /// The most rows that a statement gives.
-    pub result_rows: usize,
-    /// The most bytes that a statement gives, about; a page of things ends before it has more.
-    pub result_bytes: usize,
-    /// What SQLite may take of memory in this process, whichever service uses it. It can only be lowered: of several
-    /// settings the lowest holds.
-    pub heap_bytes: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            open_databases: 256,
-            open_sessions: 64,
-            session_bytes: 2 << 20,
-            idle: Duration::from_secs(300),
-            query_timeout: Duration::from_secs(5),
-            concurrent_queries: 4,
-            total_queries: 16,
-            result_rows: 50_000,
-            result_bytes: 8 << 20,
-            heap_bytes: 1 << 30,
-        }
-    }
-}
 
 /// The service.
 pub struct EmbeddedDb {
