@@ -36,6 +36,15 @@ pub enum Error {
         /// The newest version known here.
         known: usize,
     },
+    /// A file or directory could not be made or removed.
+    #[error("cannot make or remove {path}")]
+    File {
+        /// Where.
+        path: String,
+        /// The operating system's account.
+        #[source]
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("the database failed")]
     Statement(#[from] rusqlite::Error),

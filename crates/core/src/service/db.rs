@@ -10,13 +10,18 @@ contract! {
     /// Documents with full-text search, and SQL. Every namespace has a database of its own, which no other one can
     /// name. Documents ("things") live in collections (`ns`) inside it, and stand in the table `things`, which SQL may
     /// read; SQL has whatever other tables it makes.
+    ///
+    /// Names of collections and types have 1 to 128 bytes, ids 1 to 256, without control characters; data has at most
+    /// 1,000,000 bytes as JSON. An anonymous caller's database is small, and gone after the request.
     trait Db for Service::Db;
 
     /// Runs one SQL statement of SQLite's dialect. `params` are the values for `?`; a blob is `{"$base64": "..."}`,
-    /// there and in rows.
+    /// there and in rows. Of a row's values that JSON lacks, infinity is null, and text that is not UTF-8 is a blob.
     ///
-    /// `ATTACH`, `VACUUM`, transactions, extensions, most of `PRAGMA` and writing to `things` are forbidden. A statement
-    /// that runs too long ends with `timeout`; a result that is too large, or a database that is full, with `quota`.
+    /// `ATTACH`, `VACUUM`, transactions, extensions, most of `PRAGMA`, virtual and temporary tables, and writing to
+    /// `things` are forbidden. A statement that runs too long ends with `timeout`; a result that is too large, or a
+    /// database that is full, with `quota`. Whatever fails has changed nothing. A statement has at most 100,000 bytes
+    /// and 1,000 values, a value about a million bytes.
     write query(Query {
         /// The statement.
         sql: String,
@@ -32,7 +37,8 @@ contract! {
         id: String,
     }) -> Option<Thing>;
 
-    /// The things of a collection.
+    /// The things of a collection. A page ends early where it would grow too large: what follows begins after as many
+    /// things as it has.
     read list(List {
         /// Collection.
         ns: String,
@@ -60,7 +66,11 @@ contract! {
         id: String,
     }) -> Option<Thing>;
 
-    /// Full-text search in a collection: words, `"phrases"`, `prefix*`, `AND`, `OR`, `NOT`. The best match first.
+    /// Full-text search in a collection: words, `"phrases"`, `prefix*`, `AND`, `OR`, `NOT`. The best match first. Found
+    /// are things by their id, their type, and all strings in their data, whatever the case and accents.
+    ///
+    /// Words beside each other must all be there. `NOT` binds closest, then `AND`, then `OR`. Other punctuation, brackets
+    /// too, only separates words: `e-mail` finds what `"e mail"` finds. A query has at most 1,000 bytes and 50 words.
     read search(Search {
         /// Collection.
         ns: String,
@@ -78,7 +88,7 @@ contract! {
         options: Option<CountOptions>,
     }) -> u64;
 
-    /// Does all of it in one transaction, or nothing.
+    /// Does all of it in one transaction, or nothing. All data together has at most 8 MiB as JSON.
     write batch(Batch {
         /// At most 1000.
         operations: Vec<Operation>,
