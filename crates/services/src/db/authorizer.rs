@@ -13,6 +13,10 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::schema::{self, THINGS};
 
+/// Why nothing temporary may be made.
+pub(super) const TEMPORARY: &str = "Temporary tables, views and triggers are forbidden: a call is one statement, and \
+                                    nothing temporary outlasts it";
+
 /// Stands between a connection and its statements.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
@@ -30,7 +34,7 @@ impl Gate {
         if self.open.load(Relaxed) {
             return Authorization::Allow;
         }
-        let Err(refusal) = check(context) else { return Authorization::Allow };
+        let Err(refusal) = check(context.action) else { return Authorization::Allow };
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal.into_owned());
         Authorization::Deny
     }
@@ -54,11 +58,8 @@ impl Gate {
     }
 }
 
-const TEMPORARY: &str = "Temporary tables, views and triggers are forbidden: a call is one statement, and nothing \
-                         temporary outlasts it";
-
-fn check(context: &AuthContext<'_>) -> Result<(), Refusal> {
-    match context.action {
+fn check(action: AuthAction<'_>) -> Result<(), Refusal> {
+    match action {
         AuthAction::Select | AuthAction::Recursive => Ok(()),
         AuthAction::Read { table_name, .. } => read(table_name),
         AuthAction::Insert { table_name }
@@ -67,12 +68,6 @@ fn check(context: &AuthContext<'_>) -> Result<(), Refusal> {
         AuthAction::Function { function_name } => function(function_name),
         AuthAction::Pragma { pragma_name, pragma_value } => pragma(pragma_name, pragma_value),
 
-        // `CREATE TABLE temp.t` is not asked as `CREATE TEMP TABLE t` is.
-        AuthAction::CreateTable { .. } | AuthAction::CreateView { .. } | AuthAction::CreateTrigger { .. }
-            if context.database_name == Some("temp") =>
-        {
-            Err(TEMPORARY.into())
-        }
         AuthAction::CreateTable { table_name }
         | AuthAction::DropTable { table_name }
         | AuthAction::AlterTable { table_name, .. }

@@ -194,3 +194,35 @@ fn limit(connection: &Connection, known: &mut Option<u64>, bytes: u64) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pragma(connection: &Connection, name: &str) -> String {
+        let value = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+        match connection.pragma_query_value(None, name, value).unwrap() {
+            rusqlite::types::Value::Integer(integer) => integer.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_committed_survives_a_power_cut_and_is_never_on_disk_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let location = Location::File(dir.path().join("a.db"));
+        let (first, more) = (Trusted::first(&location).unwrap(), Trusted::open(&location).unwrap());
+        let untrusted = Untrusted::open(&location).unwrap();
+        untrusted.gate.ours(|| {
+            for connection in [&first.connection, &more.connection, &untrusted.connection] {
+                assert_eq!(pragma(connection, "journal_mode"), "wal");
+                assert_eq!(pragma(connection, "synchronous"), "2", "FULL");
+                assert_eq!(pragma(connection, "temp_store"), "2", "MEMORY");
+                assert_eq!(pragma(connection, "page_size"), PAGE_BYTES.to_string());
+            }
+        });
+        assert_eq!(pragma(&first.connection, "foreign_keys"), "0");
+        assert!(untrusted.connection.pragma_query_value(None, "synchronous", |_| Ok(())).is_err());
+    }
+}

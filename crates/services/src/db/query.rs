@@ -8,6 +8,7 @@ use rusqlite::{Batch, Connection, fallible_iterator::FallibleIterator, types::Va
 use serde_json::Map;
 
 use super::{
+    authorizer::TEMPORARY,
     budget::Budget,
     connection::{Inserts, MAX_PARAMS, MAX_SQL_BYTES, Untrusted},
     values,
@@ -86,8 +87,11 @@ impl Statement {
         budget.spend(connection, |connection| {
             gate.ours(|| connection.execute_batch("BEGIN IMMEDIATE"))?;
             let done = self.change(connection, inserts, caps).and_then(|rows| {
-                gate.ours(|| connection.execute_batch("COMMIT"))?;
-                Ok(rows)
+                gate.ours(|| {
+                    has_nothing_temporary(connection)?;
+                    connection.execute_batch("COMMIT")?;
+                    Ok(rows)
+                })
             });
             // Some errors have rolled it back already.
             if !connection.is_autocommit() {
@@ -128,6 +132,15 @@ impl Statement {
             prepared.raw_bind_parameter(index + 1, value)?;
         }
         Ok(prepared)
+    }
+}
+
+/// The authorizer is not told of all that is temporary: `CREATE TRIGGER temp.t` looks like any other trigger.
+fn has_nothing_temporary(connection: &Connection) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM temp.sqlite_schema)")?;
+    match statement.query_row([], |row| row.get(0))? {
+        true => Err(ServiceError::forbidden(TEMPORARY).into()),
+        false => Ok(()),
     }
 }
 

@@ -77,23 +77,19 @@ async fn the_least_recently_used_is_closed_where_too_many_are_open() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_use_is_not_closed_and_more_is_refused() {
-    let settings = Settings { open_databases: 1, query_timeout: Duration::from_millis(700), ..Settings::default() };
+    let settings = Settings { open_databases: 2, query_timeout: Duration::from_secs(2), ..Settings::default() };
     let fixture = Arc::new(with(settings, Arc::new(DefaultQuotas)));
-    fixture.put(&tenant("a"), "notes", "1", json!(1)).await.unwrap();
-    let slow = {
+    let slow = ["a", "b"].map(|id| {
         let fixture = fixture.clone();
-        tokio::spawn(async move { fixture.sql(&tenant("a"), ENDLESS).await })
-    };
-    // Until the slow one holds it, each call of another closes it.
-    let refused = loop {
-        match fixture.put(&tenant("b"), "notes", "1", json!(1)).await {
-            Ok(_) => tokio::task::yield_now().await,
-            Err(error) => break error,
-        }
-    };
+        tokio::spawn(async move { fixture.sql(&tenant(id), ENDLESS).await })
+    });
+    until(|| open_files(&fixture) == 2).await;
+    let refused = fixture.put(&tenant("c"), "notes", "1", json!(1)).await.unwrap_err();
     assert_eq!((refused.code, &*refused.message), (Code::ServiceUnavailable, "Too many databases are in use"));
-    assert_eq!(slow.await.unwrap().unwrap_err().code, Code::Timeout);
-    fixture.put(&tenant("b"), "notes", "1", json!(1)).await.unwrap();
+    for slow in slow {
+        assert_eq!(slow.await.unwrap().unwrap_err().code, Code::Timeout);
+    }
+    fixture.put(&tenant("c"), "notes", "1", json!(1)).await.unwrap();
 }
 
 #[tokio::test]
