@@ -141,3 +141,41 @@ impl Ledger {
         self.requests.as_ref().map(|requests| requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_as_much_as_there_is_and_it_says_what_ran_out_first() {
+        let ledger = Ledger::new(2, 10, false);
+        assert_eq!(
+            (ledger.charge_call("db"), ledger.charge_bytes(10), ledger.charge_bytes(0)),
+            (Ok(()), Ok(()), Ok(()))
+        );
+        assert_eq!(ledger.exhausted(), None);
+        assert_eq!(ledger.charge_bytes(1), Err(Termination::CallLimit));
+        assert_eq!((ledger.charge_call("db"), ledger.charge_call("mcp")), (Ok(()), Err(Termination::CallLimit)));
+        assert_eq!(ledger.exhausted().unwrap().to_string(), "Limit of 10 bytes through calls exceeded");
+        assert_eq!(ledger.counts(), BTreeMap::from([("db", 2)]));
+        let ledger = Ledger::new(0, 10, false);
+        assert_eq!(ledger.charge_call("db"), Err(Termination::CallLimit));
+        assert_eq!(ledger.exhausted().unwrap().to_string(), "Limit of 0 calls exceeded");
+    }
+
+    #[test]
+    fn a_fetch_is_noted_when_it_begins() {
+        let record = || FetchRecord {
+            url: "https://a.test/".to_owned(),
+            method: "GET".to_owned(),
+            timestamp: 1,
+            status: None,
+            duration_ms: 0.0,
+        };
+        assert_eq!(Ledger::new(1, 1, false).note(record), None);
+        let ledger = Ledger::new(1, 1, true);
+        assert_eq!((ledger.note(record), ledger.note(record)), (Some(0), Some(1)));
+        ledger.note_end(1, Some(200), 2.5);
+        assert_eq!(ledger.requests(), [record(), FetchRecord { status: Some(200), duration_ms: 2.5, ..record() }]);
+    }
+}

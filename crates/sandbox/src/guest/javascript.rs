@@ -223,12 +223,18 @@ impl Guest {
             services: self.store.data().account.door.as_ref().map(Door::granted),
         };
         let mut next = self.call(javascript.exports.invoke, encode(&message)).await?;
+        let mut resume: Option<TypedFunc<u32, u64>> = None;
         loop {
             match next {
                 Next::Done(answer) => return Ok(answer),
                 Next::Waiting(pause) => {
                     let ended = self.wait(pause).await?;
-                    next = self.call(javascript.exports.resume, ended).await?;
+                    // Looked up once: code that makes many calls comes by here for each.
+                    let resume = match &resume {
+                        Some(found) => found,
+                        None => resume.insert(self.function(javascript.exports.resume)?),
+                    };
+                    next = self.send(resume, ended).await?;
                 }
                 Next::Ready => return Err(next.unexpected()),
             }
@@ -247,7 +253,11 @@ impl Guest {
     }
 
     async fn call(&mut self, export: ModuleExport, message: Vec<u8>) -> Result<Next, End> {
-        let function: TypedFunc<u32, u64> = self.function(export)?;
+        let function = self.function(export)?;
+        self.send(&function, message).await
+    }
+
+    async fn send(&mut self, function: &TypedFunc<u32, u64>, message: Vec<u8>) -> Result<Next, End> {
         let length = u32::try_from(message.len()).map_err(|error| Error::Protocol(error.to_string()))?;
         self.store.data_mut().message = message;
         let answer = function.call_async(&mut self.store, length).await;

@@ -123,6 +123,21 @@ fn so_many_at_a_time_and_no_more() {
     });
 }
 
+/// What a call costs inside the guest, where it comes out the same on every machine.
+#[test]
+fn a_call_costs_few_instructions() {
+    block_on(async {
+        let world = World::new();
+        let fuel = async |calls: u64| {
+            let code = format!("for (let i = 0; i < {calls}; i++) await env.db.get('books', 'a'); return 1");
+            world.outcome(&code).await.usage.fuel
+        };
+        let (none, hundred) = (fuel(0).await, fuel(100).await);
+        let each = (hundred - none) / 100;
+        assert!(each < 45_000, "{each}");
+    });
+}
+
 #[test]
 fn results_that_are_never_read_are_charged_and_dropped() {
     block_on(async {
