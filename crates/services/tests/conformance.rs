@@ -1,5 +1,7 @@
 //! The conformance suite, run over the embedded services.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 #[path = "conformance/auth.rs"]
 mod auth;
 #[path = "conformance/db.rs"]
