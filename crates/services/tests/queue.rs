@@ -1,6 +1,6 @@
 //! The embedded queue: what it holds to at its limits, when consumers fail, and when the server ends at the worst moment.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/jobs.rs"]
 mod jobs;

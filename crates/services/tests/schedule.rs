@@ -1,6 +1,6 @@
 //! The embedded schedule: when tasks run, how often, and what becomes of runs that fail or are cut short.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/jobs.rs"]
 mod jobs;
