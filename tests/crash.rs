@@ -133,14 +133,17 @@ async fn take(State(arrived): State<Arc<Mutex<BTreeSet<u64>>>>, body: Bytes) {
 }
 
 async fn numbers_in(client: &Client, collection: &str) -> BTreeSet<u64> {
-    let mut numbers = BTreeSet::new();
+    let (mut numbers, mut offset) = (BTreeSet::new(), 0);
     loop {
-        let params = json!({ "params": { "ns": collection, "options": { "limit": 1000, "offset": numbers.len() } } });
+        // The oldest first: what is written meanwhile comes at the end, and moves nothing.
+        let options = json!({ "limit": 1000, "offset": offset, "order": "asc" });
+        let params = json!({ "params": { "ns": collection, "options": options } });
         let page = client.post(Caller::Admin, "/rpc/db/list", &params).await;
         let things = page.at("/result/data").as_array().cloned().unwrap_or_default();
         if things.is_empty() {
             return numbers;
         }
+        offset += things.len();
         numbers.extend(things.iter().filter_map(|thing| thing["id"].as_str()?.parse::<u64>().ok()));
     }
 }
