@@ -1,8 +1,8 @@
 //! `gateway`, embedded: the way to systems outside, along routes that the installation configures.
 //!
-//! A request's path is normalised ([`path`]) before anything looks at it, finds its route ([`route`]), is counted
-//! against the route's rate ([`rate`]), becomes a request ([`outgoing`]) and is sent; the answer is read into JSON
-//! ([`incoming`]). Upstreams are the administrator's choice, so they may be private addresses; redirects, which are the
+//! A request's path is normalised (`path`) before anything looks at it, finds its route (`route`), is counted
+//! against the route's rate (`rate`), becomes a request (`outgoing`) and is sent; the answer is read into JSON
+//! (`incoming`). Upstreams are the administrator's choice, so they may be private addresses; redirects, which are the
 //! upstream's choice, are given back and not followed.
 
 mod incoming;

@@ -1,9 +1,9 @@
 //! `mcp`, embedded: a client of the MCP servers that the installation configures.
 //!
-//! Each server has one connection ([`server`]), which is made when it is first needed, kept, and made anew after it
-//! broke. The tools that it has are known ([`tools`]) until it says that they changed; arguments are held against a
+//! Each server has one connection (`server`), which is made when it is first needed, kept, and made anew after it
+//! broke. The tools that it has are known (`tools`) until it says that they changed; arguments are held against a
 //! tool's schema before it is called. Which wire a server speaks, HTTP or a child process's standard streams, is
-//! [`connection`]'s business alone.
+//! `connection`'s business alone.
 
 mod connection;
 mod result;
