@@ -4,10 +4,8 @@
 
 mod deletion;
 mod overrides;
-mod quotas;
 mod snapshot;
 mod store;
 
 pub use overrides::{OverrideError, TenantOverrides};
-pub use quotas::TenantQuotas;
 pub use store::{State, Tenant, Tenants};

@@ -18,13 +18,6 @@ macro_rules! overrides {
         pub struct TenantOverrides {
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$type>,)+
         }
-
-        impl TenantOverrides {
-            /// Those of `other`, and where it has none these.
-            pub fn under(&self, other: &Self) -> Self {
-                Self { $($name: other.$name.or(self.$name),)+ }
-            }
-        }
     };
 }
 
@@ -166,13 +159,6 @@ mod tests {
         assert_eq!(one.quota(quota), Quota { users: 2, ..quota });
         assert_eq!(one.with("users", None).unwrap(), TenantOverrides { memory_bytes: Some(1), ..Default::default() });
         assert_eq!(serde_json::to_string(&one).unwrap(), r#"{"memoryBytes":1,"users":2}"#);
-    }
-
-    #[test]
-    fn later_ones_lie_over_earlier_ones() {
-        let below = TenantOverrides { users: Some(1), secrets: Some(1), ..Default::default() };
-        let above = TenantOverrides { users: Some(2), ..Default::default() };
-        assert_eq!(below.under(&above), TenantOverrides { users: Some(2), secrets: Some(1), ..Default::default() });
     }
 
     #[test]

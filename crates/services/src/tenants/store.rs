@@ -280,13 +280,7 @@ fn list(connection: &Connection) -> Result<Vec<Tenant>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use doer_core::{
-        quota::{Quota, Quotas},
-        tier::Tier,
-    };
-
     use super::*;
-    use crate::tenants::TenantQuotas;
 
     fn tenants(dir: &tempfile::TempDir) -> Tenants {
         Tenants::open(&dir.path().join("auth.db")).unwrap()
@@ -309,24 +303,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tenant_has_what_its_tier_has_but_for_what_was_configured_and_set() {
+    async fn what_another_process_sets_is_known_and_outlasts_a_suspension() {
         let dir = tempfile::tempdir().unwrap();
         let (server, cli) = (tenants(&dir), tenants(&dir));
-        let configured = TenantOverrides { users: Some(5), secrets: Some(5), ..Default::default() };
-        let quotas = TenantQuotas::new(server, BTreeMap::from([("acme".to_owned(), configured)]));
-        let (acme, other) = (namespace("acme").unwrap(), namespace("other").unwrap());
-        let of_tier = Quota::of(Tier::Tenant);
-        assert_eq!(quotas.of(Tier::Tenant, &acme), Quota { users: 5, secrets: 5, ..of_tier });
-        assert_eq!(quotas.of(Tier::Tenant, &other), of_tier);
+        assert_eq!(server.overrides("acme"), None);
         let set = TenantOverrides { users: Some(7), ..Default::default() };
-        for id in ["acme", "other"] {
-            cli.set_overrides(Actor::operator(), id, set.clone()).await.unwrap();
-        }
-        assert_eq!(quotas.of(Tier::Tenant, &acme), Quota { users: 7, secrets: 5, ..of_tier });
-        assert_eq!(quotas.of(Tier::Internal, &other), Quota { users: 7, ..Quota::of(Tier::Internal) });
-        cli.suspend(Actor::operator(), "other", None).await.unwrap();
-        assert_eq!(quotas.of(Tier::Tenant, &other).users, 7, "suspending changes nothing of it");
-        assert_eq!(quotas.of(Tier::Public, &Namespace::parse("user:acme").unwrap()), Quota::of(Tier::Public));
+        cli.set_overrides(Actor::operator(), "acme", set.clone()).await.unwrap();
+        assert_eq!(server.overrides("acme").as_deref(), Some(&set));
+        cli.suspend(Actor::operator(), "acme", None).await.unwrap();
+        assert_eq!(server.overrides("acme").as_deref(), Some(&set));
     }
 
     #[tokio::test]

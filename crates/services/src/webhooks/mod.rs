@@ -47,7 +47,6 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use backoff::Backoff;
-pub use github::http_client;
 pub use inbound::{Received, Refused};
 pub use settings::{Concurrency, GitHubSettings, Settings};
 
@@ -85,7 +84,8 @@ pub struct Dependencies {
     pub egress: Arc<dyn Egress>,
     /// Runs what events are handed to.
     pub dispatch: Arc<dyn Dispatch>,
-    /// Speaks to GitHub; see [`http_client`].
+    /// Speaks to GitHub. One that follows no redirects ([`crate::tls::http_client`] makes it): a repository that moved is
+    /// no longer the one that a namespace may write to.
     pub client: reqwest::Client,
 }
 

@@ -18,7 +18,8 @@ use doer_core::{
 use doer_services::{
     Sealer,
     tasks::Tasks,
-    webhooks::{Dependencies, EmbeddedWebhooks, GitHubSettings, Settings, http_client},
+    tls,
+    webhooks::{Dependencies, EmbeddedWebhooks, GitHubSettings, Settings},
 };
 
 use crate::{door::Direct, scenarios};
@@ -37,7 +38,7 @@ async fn webhooks() {
     scenarios::covers_the_contract(Service::Webhooks);
 
     let dir = tempfile::tempdir().unwrap();
-    let client = http_client().unwrap();
+    let client = tls::http_client().unwrap().build().unwrap();
     let egress = Arc::new(world::Outside(client.clone()));
     let dependencies = Dependencies {
         clock: Arc::new(SystemClock),

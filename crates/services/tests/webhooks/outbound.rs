@@ -11,7 +11,10 @@ use doer_core::{
     },
     tier::Tier,
 };
-use doer_services::webhooks::{Backoff, Concurrency, Settings, http_client};
+use doer_services::{
+    tls,
+    webhooks::{Backoff, Concurrency, Settings},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -252,7 +255,7 @@ async fn a_receiver_can_verify_what_comes_over_the_wire() {
     let receiver = Receiver::default();
     let address = world::serve(receiver.router()).await;
     let settings = Settings { http_hosts: vec!["127.0.0.1".to_owned()], ..steady() };
-    let world = World::over(std::sync::Arc::new(Outside(http_client().unwrap())), settings);
+    let world = World::over(std::sync::Arc::new(Outside(tls::http_client().unwrap().build().unwrap())), settings);
     let endpoint = world.endpoint(&acme(), &format!("{address}/ok")).await;
     world.start();
     let payload = json!({ "amount": 5, "name": "Zoë" });

@@ -30,7 +30,8 @@ use doer_core::{
 use doer_services::{
     Sealer,
     tasks::Tasks,
-    webhooks::{Dependencies, Dispatch, EmbeddedWebhooks, Settings, http_client},
+    tls,
+    webhooks::{Dependencies, Dispatch, EmbeddedWebhooks, Settings},
 };
 use serde_json::Value;
 
@@ -213,7 +214,7 @@ impl World {
             standing: standing.clone(),
             egress,
             dispatch: targets.clone(),
-            client: http_client().unwrap(),
+            client: tls::http_client().unwrap().build().unwrap(),
         };
         let dir = tempfile::tempdir().unwrap();
         let webhooks = EmbeddedWebhooks::open(dir.path(), dependencies.clone(), settings.clone()).unwrap();

@@ -19,17 +19,6 @@ const MAX_ANSWER_BYTES: usize = 3 << 20;
 /// Characters of GitHub's own words in an error.
 const MAX_WORDS: usize = 200;
 
-/// A client that speaks TLS with ring and follows no redirects: a repository that moved is no longer the one that a
-/// namespace may write to.
-///
-/// # Errors
-/// Where there is no TLS to be had.
-pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    // An error means that somebody has done it already, which is as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()
-}
-
 /// GitHub.
 pub(in super::super) struct Api {
     client: reqwest::Client,

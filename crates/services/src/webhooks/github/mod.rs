@@ -11,7 +11,6 @@ use doer_core::{
 };
 
 pub(super) use client::Api;
-pub use client::http_client;
 
 use super::GitHubSettings;
 
