@@ -51,7 +51,7 @@ fn call<'js>(
     message: Invoke,
 ) -> Result<Value<'js>> {
     let input = match &message.input {
-        Some(text) => ctx.json_parse(text.as_str())?,
+        Some(text) => json::parse(ctx, text)?,
         None => Value::new_undefined(ctx.clone()),
     };
     let env = services::env(ctx, granted)?;
@@ -124,7 +124,7 @@ fn fetch_handler<'js>(ctx: &Ctx<'js>, default: &Value<'js>) -> Result<Function<'
 
 /// `ctx`: what the host says about the caller, and `waitUntil`.
 fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
-    let context: Object<'js> = ctx.json_parse(json)?.get()?;
+    let context: Object<'js> = json::parse(ctx, json)?.get()?;
     let wait_until = |ctx: Ctx<'js>, value: Opt<Value<'js>>| {
         let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
         let promise = intrinsics::settle(&ctx, value)?;
@@ -242,7 +242,7 @@ fn body_as_json(ctx: &Ctx<'_>, headers: &[(String, String)], body: Vec<u8>) -> S
     match String::from_utf8(body) {
         Ok(text) if essence == "application/json" || essence.ends_with("+json") => {
             // Parsed and printed again by the engine, so that what we pass on is JSON for certain.
-            let parsed = ctx.json_parse(text.as_str());
+            let parsed = json::parse(ctx, &text);
             let printed = parsed.ok().and_then(|value| json::stringify(ctx, &value).ok());
             printed.unwrap_or_else(|| {
                 ctx.catch();

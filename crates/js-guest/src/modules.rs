@@ -9,7 +9,7 @@ use rquickjs::{
     module::{Declarations, Declared, Exports, ModuleDef},
 };
 
-use crate::{error, intrinsics, raw};
+use crate::{error, intrinsics, json, raw};
 
 thread_local! {
     static BODIES: RefCell<BTreeMap<String, ModuleBody>> = const { RefCell::new(BTreeMap::new()) };
@@ -113,7 +113,7 @@ impl ModuleDef for Synthetic {
 
 fn value_of<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Value<'js>> {
     match body(name) {
-        Some(ModuleBody::Json(text)) => ctx.json_parse(text),
+        Some(ModuleBody::Json(text)) => json::parse(ctx, &text),
         Some(ModuleBody::Text(text)) => Ok(rquickjs::String::from_str(ctx.clone(), &text)?.into_value()),
         Some(ModuleBody::Data(bytes)) => Ok(rquickjs::ArrayBuffer::new_copy(ctx.clone(), bytes)?.into_value()),
         Some(ModuleBody::Cjs(source)) => run_commonjs(ctx, name, &source.code),
