@@ -32,12 +32,20 @@ use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
 
 /// A service that has the answer at hand.
-struct Memory;
+struct Memory {
+    row: Box<RawValue>,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self { row: raw(r#"{"ns":"books","id":"a","type":"thing","data":{"title":"A book","pages":100}}"#) }
+    }
+}
 
 #[async_trait]
 impl Backend for Memory {
     async fn call(&self, _: &Scope, _: &'static Method, _: Arguments) -> Result<Box<RawValue>, ServiceError> {
-        Ok(raw(r#"{"ns":"books","id":"a","type":"thing","data":{"title":"A book","pages":100}}"#))
+        Ok(self.row.clone())
     }
 
     fn health(&self) -> Health {
@@ -69,9 +77,9 @@ struct Installation {
 impl Installation {
     fn new() -> Self {
         let services = Services {
-            backends: Service::ALL.map(|_| Box::new(Memory) as Box<dyn Backend>),
+            backends: Service::ALL.map(|_| Box::new(Memory::new()) as Box<dyn Backend>),
             egress: Arc::new(NoEgress),
-            standing: Arc::new(Memory),
+            standing: Arc::new(Memory::new()),
             clock: Arc::new(SystemClock),
         };
         let user = User {
