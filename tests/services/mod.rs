@@ -99,6 +99,12 @@ fn required(method: &Method, wanted: impl Fn(&str) -> bool) -> Map<String, Value
     names.map(|parameter| (parameter.name.clone(), json!({}))).collect()
 }
 
+#[test]
+#[should_panic(expected = "never seen: db.query success, db.query forbidden, ")]
+fn what_no_transcript_tells_is_named() {
+    scenarios::shows_the_contract(Service::Db, &[]);
+}
+
 #[tokio::test]
 async fn services_that_are_switched_off_say_so_through_every_door() {
     let off = Service::ALL.map(|service| format!("[services.{service}]\nkind = \"off\"\n")).concat();
