@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     State,
-    backoff::Backoff,
     lanes::{self, Busy, Claim, Kind, Settled},
     trim,
+    waits::Waits,
 };
 use crate::Error;
 
@@ -112,7 +112,7 @@ impl State {
             Outcome::failed("Internal error")
         });
         let now = self.clock.now_ms();
-        let settled = settled(kind, claim.attempt, outcome, self.backoff(kind), now);
+        let settled = settled(kind, claim.attempt, outcome, self.waits(kind), now);
         let keep = self.kept();
         let recorded = self.database.write(move |transaction| {
             lanes::settle(transaction, kind, &claim, &settled, now)?;
@@ -123,10 +123,10 @@ impl State {
         }
     }
 
-    fn backoff(&self, kind: Kind) -> &Backoff {
+    fn waits(&self, kind: Kind) -> &Waits {
         match kind {
-            Kind::Delivery => &self.settings.delivery_backoff,
-            Kind::Event => &self.settings.event_backoff,
+            Kind::Delivery => &self.settings.delivery_waits,
+            Kind::Event => &self.settings.event_waits,
         }
     }
 
@@ -145,12 +145,12 @@ impl State {
     }
 }
 
-fn settled(kind: Kind, attempt: u32, outcome: Outcome, backoff: &Backoff, now_ms: u64) -> Settled {
+fn settled(kind: Kind, attempt: u32, outcome: Outcome, waits: &Waits, now_ms: u64) -> Settled {
     let at = |wait: Duration| Some(now_ms + millis(wait));
     let (status, due_at, last_status, error) = match outcome {
         Outcome::Done(status) => (kind.done(), None, status, None),
         Outcome::Hopeless { status, error } => ("dead", None, status, Some(error)),
-        Outcome::Failed { status, error, retry_after } => match backoff.after(attempt) {
+        Outcome::Failed { status, error, retry_after } => match waits.after(attempt) {
             Some(wait) => ("failed", at(wait.max(retry_after.unwrap_or_default())), status, Some(error)),
             None => ("dead", None, status, Some(error)),
         },
@@ -179,8 +179,8 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn backoff() -> Backoff {
-        Backoff { waits: vec![Duration::from_secs(5), Duration::from_mins(5)], jitter_percent: 0 }
+    fn waits() -> Waits {
+        Waits { list: vec![Duration::from_secs(5), Duration::from_mins(5)], jitter_percent: 0 }
     }
 
     fn failed(retry_after: Option<Duration>) -> Outcome {
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_tried_again_until_there_is_no_wait_left() {
-        let after = |attempt| settled(Kind::Delivery, attempt, failed(None), &backoff(), 1000);
+        let after = |attempt| settled(Kind::Delivery, attempt, failed(None), &waits(), 1000);
         assert_eq!((after(1).status, after(1).due_at), ("failed", Some(6_000)));
         assert_eq!((after(2).status, after(2).due_at), ("failed", Some(301_000)));
         assert_eq!((after(3).status, after(3).due_at), ("dead", None));
@@ -197,14 +197,14 @@ mod tests {
 
     #[test]
     fn retry_after_puts_off_and_never_hurries() {
-        let after = |wait| settled(Kind::Delivery, 1, failed(Some(wait)), &backoff(), 0).due_at;
+        let after = |wait| settled(Kind::Delivery, 1, failed(Some(wait)), &waits(), 0).due_at;
         assert_eq!(after(Duration::from_secs(60)), Some(60_000));
         assert_eq!(after(Duration::from_secs(1)), Some(5_000));
     }
 
     #[test]
     fn what_could_not_be_tried_does_not_count() {
-        let settled = settled(Kind::Event, 3, Outcome::NotNow("full".to_owned()), &backoff(), 0);
+        let settled = settled(Kind::Event, 3, Outcome::NotNow("full".to_owned()), &waits(), 0);
         assert_eq!((settled.status, settled.attempts, settled.due_at), ("failed", 2, Some(10_000)));
     }
 

@@ -13,7 +13,7 @@ use doer_core::{
 };
 use doer_services::{
     tls,
-    webhooks::{Backoff, Concurrency, Settings},
+    webhooks::{Concurrency, Settings, Waits},
 };
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn acme() -> Scope {
 
 fn steady() -> Settings {
     let defaults = Settings::default();
-    Settings { delivery_backoff: Backoff { jitter_percent: 0, ..defaults.delivery_backoff.clone() }, ..defaults }
+    Settings { delivery_waits: Waits { jitter_percent: 0, ..defaults.delivery_waits.clone() }, ..defaults }
 }
 
 fn world() -> World {
