@@ -21,6 +21,7 @@ mod program;
 mod sandbox;
 mod schedule;
 mod store;
+pub mod worker;
 
 pub use config::{CompilerConfig, SandboxConfig};
 pub use error::Error;

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
+use doer_sandbox::worker::CompatibilityDate;
 use toml::{Table, Value};
 
 use super::{
     Admin, Auth, Compiler, Config, ConfigError, Data, Execution, LimitTable, Log, LogFormat, Origin, Problem, Server,
+    Workers,
     layers::{Layers, lookup},
     limits,
     reader::Reader,
@@ -95,6 +97,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
             insecure_cookies: reader.boolean("auth.insecure_cookies"),
         },
         execution: read_execution(&mut reader),
+        workers: Workers { compatibility_date: read_date(&mut reader, "workers.compatibility_date") },
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
             queue: reader.integer("compiler.queue", 0..=1_000_000),
@@ -125,6 +128,14 @@ fn read_execution(reader: &mut Reader<'_>) -> Execution {
         result_cache_bytes: to_usize(reader.bytes("execution.result_cache_mib", MIB)),
         recent: reader.integer("execution.recent", 0..=10_000_000),
     }
+}
+
+fn read_date(reader: &mut Reader<'_>, key: &str) -> CompatibilityDate {
+    let text = reader.string(key);
+    CompatibilityDate::parse(&text).unwrap_or_else(|| {
+        reader.wrong::<()>(key, format!("`{text}` is no date; write one like \"2026-11-01\""));
+        CompatibilityDate::LAST
+    })
 }
 
 fn read_log(reader: &mut Reader<'_>) -> Log {
