@@ -199,6 +199,29 @@
     throw refuse('The object');
   };
 
+  // How an object moves that is no buffer; undefined where it does not.
+  const cloneChunk = (chunk) => clone(chunk, new Memory());
+  const mover = (object) => {
+    if (native.isReadableStream(object)) {
+      if (native.isLocked(object)) throw refuse('A locked stream');
+      return { __proto__: null, move: () => native.moveReadable(object, cloneChunk) };
+    }
+    if (native.isWritableStream(object)) {
+      if (native.isLockedWritable(object)) throw refuse('A locked stream');
+      return { __proto__: null, move: () => native.moveWritable(object, cloneChunk) };
+    }
+    if (native.isTransformStream(object)) {
+      const readable = native.readableOf(object);
+      const writable = native.writableOf(object);
+      if (native.isLocked(readable) || native.isLockedWritable(writable)) throw refuse('A locked stream');
+      return {
+        __proto__: null,
+        move: () => native.transformOf(native.moveReadable(readable, cloneChunk), native.moveWritable(writable, cloneChunk)),
+      };
+    }
+    return undefined;
+  };
+
   const objectOf = (v) => {
     if (!isObject(v)) throw new TypeError('structuredClone: transfer holds a value that is no object');
     return v;
@@ -212,14 +235,18 @@
     // A stand-in for each buffer while values are cloned: nothing is detached if that fails.
     const known = new Memory();
     for (let i = 0; i < list.length; i++) {
-      const buffer = list[i];
-      if (classId(buffer) !== BUFFER) throw refuse('An object in transfer');
-      if (known.has(buffer)) throw refuse('A buffer that is twice in transfer');
-      known.set(buffer, true);
+      const object = list[i];
+      if (classId(object) !== BUFFER && mover(object) === undefined) throw refuse('An object in transfer');
+      if (known.has(object)) throw refuse('An object that is twice in transfer');
+      known.set(object, true);
     }
-    for (let i = 0; i < list.length; i++) seen.set(list[i], cloneBuffer(list[i]));
+    for (let i = 0; i < list.length; i++) {
+      if (classId(list[i]) === BUFFER) seen.set(list[i], cloneBuffer(list[i]));
+      else seen.set(list[i], mover(list[i]).move());
+    }
     const copy = clone(value, seen);
     for (let i = 0; i < list.length; i++) {
+      if (classId(list[i]) !== BUFFER) continue;
       if (detached(list[i])) throw refuse('A detached ArrayBuffer');
       transferBuffer(list[i]);
     }

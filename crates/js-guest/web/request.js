@@ -2,8 +2,8 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup,
-    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, requestUrl, str, takeContent, urlHref,
+    SECRET, anySignal, bodyContent, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup,
+    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, moveContent, requestUrl, str, takeContent, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
@@ -92,9 +92,7 @@
         this.#content = body;
       } else if (taken !== null) {
         if (this.#method === 'GET' || this.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
-        if (taken.used) throw bodyUsed();
-        this.#content = bodyContent(taken.source, null);
-        taken.used = true;
+        this.#content = moveContent(taken);
       }
     }
     get method() { return this.#method; }
@@ -154,6 +152,7 @@
         if (body === undefined || body === null) return null;
         if (request.#method === 'GET' || request.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
         const content = extractBody(body);
+        if (content.source === undefined && duplex === undefined) throw new TypeError("Request: a stream as body needs duplex: 'half'");
         const { type } = content;
         const list = request.#list;
         if (type !== null && headerLookup(list, 'content-type') === null) {

@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, arity, bodyContent, cloneContent, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase,
+    SECRET, arity, bodyContent, breakOffContent, bufferContent, cloneContent, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase, isStreaming,
     makeHeaders, mixBody, str, takeContent, urlHref,
   } = native;
   const stringify = JSON.stringify;
@@ -123,6 +123,18 @@
         response.#list = list;
         if (body !== undefined && body !== null) response.#content = bodyContent(body, null);
         return response;
+      };
+      native.breakOffResponse = (response, reason) => {
+        if (response.#content !== null) breakOffContent(response.#content, reason);
+      };
+      // The response itself, once its body is at hand; undefined where it is already.
+      native.bufferResponse = (response) => {
+        const content = response.#content;
+        if (content === null || !isStreaming(content)) return undefined;
+        return (async () => {
+          await bufferContent(content);
+          return response;
+        })();
       };
       native.takeResponse = (response) => {
         const content = response.#content;

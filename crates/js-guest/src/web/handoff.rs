@@ -11,6 +11,7 @@ use super::{bytes, text::Text};
 /// Functions of the platform's scripts, kept out of JavaScript's reach.
 struct Handoff<'js> {
     is_response: Function<'js>,
+    buffer_response: Function<'js>,
     take_response: Function<'js>,
     new_request: Function<'js>,
     bytes_of: Function<'js>,
@@ -41,6 +42,7 @@ pub struct TakenResponse {
 pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     let handoff = Handoff {
         is_response: native.get("isResponse")?,
+        buffer_response: native.get("bufferResponse")?,
         take_response: native.get("takeResponse")?,
         new_request: native.get("newRequest")?,
         bytes_of: native.get("bytesOf")?,
@@ -54,6 +56,14 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
 pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
     let asked = function(ctx, |handoff| handoff.is_response.clone()).and_then(|ask| ask.call((value.clone(),)));
     without_exception(ctx, asked).unwrap_or(false)
+}
+
+/// A promise of the same response with its whole body at hand; `None` where it is already.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where its body was used before.
+pub fn buffer_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Value<'js>>> {
+    function(ctx, |handoff| handoff.buffer_response.clone())?.call((value.clone(),))
 }
 
 /// Takes status, headers and body out of a response, whose body counts as used from then on.
