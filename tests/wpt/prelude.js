@@ -14,6 +14,11 @@ export default (input, done) => {
   define('GLOBAL', { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false });
   define('isSecureContext', page.protocol === 'https:');
 
+  // Tests get at SharedArrayBuffer through it.
+  if (typeof WebAssembly === 'undefined') {
+    define('WebAssembly', { Memory: class { buffer = new SharedArrayBuffer(0); } });
+  }
+
   // Addresses in a page are relative to it; outside of one there is nothing that they could be relative to.
   const absolute = (address) => (typeof address === 'string' && URL.canParse(address, page) ? new URL(address, page).href : address);
   const wrap = (name, handler) => {

@@ -63,7 +63,7 @@ pub fn print(wanted: &[&str], results: &[TestResult], skipped: &[String], verbos
 }
 
 fn within(path: &str, wanted: &str) -> bool {
-    path.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/') || wanted.ends_with(".js") || !wanted.is_empty())
+    path.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/') || wanted.contains('.') || wanted.ends_with('_'))
 }
 
 /// Every result.

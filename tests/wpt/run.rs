@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     checkout::Test,
-    server::{Checkout, Nobody, substitute},
+    server::{Checkout, Nobody, served, substitute},
 };
 
 /// Until a test that says nothing is told that its time is up, and one that says it takes long; as browsers have it.
@@ -125,7 +125,7 @@ impl Runner {
 
     fn program(&self, test: &Test) -> Program {
         let read = |path: &str| {
-            let text = std::fs::read(self.root.join(path)).unwrap_or_default();
+            let text = std::fs::read(self.root.join(served(path))).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             if path.contains(".sub.") { substitute(&text) } else { text }
         };

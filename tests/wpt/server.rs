@@ -102,7 +102,7 @@ impl Checkout {
         if path.ends_with(".py") {
             return handlers::answer(&path, asked);
         }
-        let file = self.root.join(&path);
+        let file = self.root.join(served(&path));
         let Ok(mut content) = std::fs::read(&file) else { return Some(Answered::new(404, "not found")) };
         if path.contains(".sub.") || asked.get("pipe").is_some_and(|pipe| pipe.contains("sub")) {
             content = substitute(&String::from_utf8_lossy(&content)).into_bytes();
@@ -115,6 +115,11 @@ impl Checkout {
         pipe(&asked.get("pipe").unwrap_or_default(), &mut answered);
         Some(answered)
     }
+}
+
+/// Where a file is that has another address.
+pub fn served(path: &str) -> &str {
+    if path == "resources/WebIDLParser.js" { "resources/webidl2/lib/webidl2.js" } else { path }
 }
 
 fn set(answered: &mut Answered, name: &str, value: &str) {

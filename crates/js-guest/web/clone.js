@@ -146,6 +146,7 @@
           const blob = makeBlob(bytesOfBlob(value), blobType(value));
           return isFile(value) ? makeFile(blob, fileName(value), fileModified(value)) : blob;
         }
+        if (native.isCryptoKey(value)) return native.cloneKey(value);
         if (isPlatformObject(value)) throw refuse('An object of the platform');
       }
       const copy = {};

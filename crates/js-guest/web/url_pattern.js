@@ -28,10 +28,20 @@
   };
   const plain = (init) => (typeof init === 'string' ? init : { ...init });
 
+  // The engine takes a slash for syntax under this flag, which it is only within brackets: escaped, it is itself anywhere.
+  const escapeSlashes = (expression) => {
+    let escaped = '';
+    for (let i = 0; i < expression.length; i++) {
+      const c = expression[i];
+      if (c === '\\') escaped += c + (expression[++i] ?? '');
+      else escaped += c === '/' ? '\\/' : c;
+    }
+    return escaped;
+  };
   // The parser in Rust asks this of a protocol, which may be any regular expression.
   native.keepMatcher((pattern, text) => {
     try {
-      return exec(new Pattern(pattern, 'v'), text) !== null;
+      return exec(new Pattern(escapeSlashes(pattern), 'v'), text) !== null;
     } catch {
       return false;
     }
@@ -57,7 +67,7 @@
         const [text, expression, ...groups] = parsed[i];
         let regexp;
         try {
-          regexp = new Pattern(expression, ignoreCase ? 'vi' : 'v');
+          regexp = new Pattern(escapeSlashes(expression), ignoreCase ? 'vi' : 'v');
         } catch {
           throw new TypeError(`URLPattern: the ${NAMES[i]} is not a valid pattern`);
         }
