@@ -7,12 +7,14 @@ pub fn answer(path: &str, asked: Asked<'_>) -> Option<Answered> {
     let answered = match path.rsplit('/').next().unwrap_or_default() {
         "inspect-headers.py" => inspect_headers(&asked),
         "method.py" => method(&asked),
-        "echo-content.py" => echo_content(&asked),
+        "echo-content.py" | "echo-content.h2.py" => echo_content(&asked),
         "status.py" => status(&asked),
         "redirect.py" => redirect(asked),
         "redirect-empty-location.py" => Answered::new(302, "").with("location", ""),
         "trickle.py" => trickle(&asked),
+        "cache.py" if path.contains("/request/") => request_cache(asked),
         "cache.py" => cache(&asked),
+        "infinite-slow-response.py" => slow_response(asked),
         "stash-put.py" => stash_put(asked),
         "stash-take.py" => stash_take(asked),
         "clean-stash.py" => clean_stash(asked),
@@ -36,10 +38,6 @@ pub fn answer(path: &str, asked: Asked<'_>) -> Option<Answered> {
         _ => Answered::new(404, "no such handler"),
     };
     Some(answered)
-}
-
-fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
 }
 
 fn inspect_headers(asked: &Asked<'_>) -> Answered {
@@ -70,7 +68,7 @@ fn echo_content(asked: &Asked<'_>) -> Answered {
 
 fn status(asked: &Asked<'_>) -> Answered {
     let code = asked.get("code").and_then(|code| code.parse().ok()).unwrap_or(200);
-    Answered::new(code, latin1(&asked.get("content").unwrap_or_default()))
+    Answered::new(code, asked.get_bytes("content").unwrap_or_default())
         .with("content-type", asked.get("type").unwrap_or_default())
         .with("x-request-method", asked.method)
 }
@@ -111,6 +109,54 @@ fn cache(asked: &Asked<'_>) -> Answered {
         return Answered::new(304, "");
     }
     Answered::new(200, "lorem ipsum dolor sit amet").with("etag", "\"123abc\"").with("content-type", "text/plain")
+}
+
+/// What came with each request is told to `?querystate`.
+fn request_cache(mut asked: Asked<'_>) -> Answered {
+    let token = asked.get("token").unwrap_or_default();
+    let known = asked.stash.remove(&token);
+    if asked.get("querystate").is_some() {
+        return Answered::new(200, known.unwrap_or_else(|| "null".to_owned())).with("content-type", "text/plain");
+    }
+    let mut state = serde_json::Map::new();
+    for name in ["If-None-Match", "If-Modified-Since", "Pragma", "Cache-Control"] {
+        if let Some(value) = asked.header(name).filter(|_| asked.get("ignore").is_none()) {
+            state.insert(name.to_owned(), value.into());
+        }
+    }
+    let states = known.and_then(|known| serde_json::from_str::<Vec<serde_json::Value>>(&known).ok());
+    let mut states = states.unwrap_or_default();
+    states.push(state.into());
+    asked.stash.insert(token, serde_json::Value::from(states).to_string());
+    let tag = asked.get("tag").map(|tag| format!("\"{tag}\""));
+    let (none_match, modified) = (asked.header("if-none-match"), asked.header("if-modified-since"));
+    let unchanged = none_match.is_some_and(|value| tag.as_deref() == Some(value))
+        || modified.is_some_and(|value| asked.get("date").as_deref() == Some(value));
+    let mut answered = match asked.get("redirect") {
+        Some(location) => Answered::new(302, "").with("location", location),
+        None if unchanged => Answered::new(304, ""),
+        None => Answered::new(200, asked.get("content").unwrap_or_default()).with("content-type", "text/plain"),
+    };
+    let date = asked.get("date").filter(|_| tag.is_none());
+    for (name, value) in
+        [("etag", tag), ("last-modified", date), ("expires", asked.get("expires")), ("vary", asked.get("vary"))]
+    {
+        if let Some(value) = value {
+            answered = answered.with(name, value);
+        }
+    }
+    match asked.get("cache_control") {
+        Some(value) => answered.with("cache-control", value),
+        None => answered,
+    }
+}
+
+/// It never ends in a browser. Here responses arrive whole, so it is one that has ended.
+fn slow_response(mut asked: Asked<'_>) -> Answered {
+    if let Some(key) = asked.get("stateKey") {
+        asked.stash.insert(key, "closed".to_owned());
+    }
+    Answered::new(200, ".".repeat(2048)).with("content-type", "text/plain")
 }
 
 fn stash_put(mut asked: Asked<'_>) -> Answered {

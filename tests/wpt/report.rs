@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::run::TestResult;
+use crate::{left_out::is_left_out, run::TestResult};
 
 #[derive(Default)]
 struct Sum {
@@ -10,6 +10,8 @@ struct Sum {
     passed: usize,
     failed: usize,
     broken: usize,
+    /// Without what is left out on purpose.
+    scope: (usize, usize),
 }
 
 impl Sum {
@@ -21,12 +23,25 @@ impl Sum {
         // The file as a whole is one more that failed.
         self.failed += usize::from(result.failure.is_some());
         self.broken += usize::from(result.failure.is_some());
+        for (test, status, _) in &result.subtests {
+            if !is_left_out(&result.path, test) {
+                self.scope.0 += usize::from(*status == "PASS");
+                self.scope.1 += 1;
+            }
+        }
+        if !is_left_out(&result.path, "") {
+            self.scope.1 += usize::from(result.failure.is_some());
+        }
     }
 
     fn print(&self, name: &str) {
         let all = (self.passed + self.failed).max(1);
         let share = 100.0 * self.passed as f64 / all as f64;
-        println!("{name:44} {:6} {:7} {:7} {share:7.1}% {:6}", self.files, self.passed, self.failed, self.broken);
+        let within = 100.0 * self.scope.0 as f64 / self.scope.1.max(1) as f64;
+        println!(
+            "{name:44} {:6} {:7} {:7} {share:7.1}% {within:7.1}% {:6}",
+            self.files, self.passed, self.failed, self.broken
+        );
     }
 }
 
@@ -43,7 +58,7 @@ pub fn print(wanted: &[&str], results: &[TestResult], skipped: &[String], verbos
             }
         }
     }
-    println!("{:44} {:>6} {:>7} {:>7} {:>8} {:>6}", "", "files", "passed", "failed", "", "broken");
+    println!("{:44} {:>6} {:>7} {:>7} {:>8} {:>8} {:>6}", "", "files", "passed", "failed", "all", "in scope", "broken");
     for wanted in wanted {
         let (mut all, mut below) = (Sum::default(), BTreeMap::<&str, Sum>::new());
         for result in results.iter().filter(|result| within(&result.path, wanted)) {

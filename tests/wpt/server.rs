@@ -59,6 +59,23 @@ impl Asked<'_> {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The bytes of a parameter, which need not be text.
+    pub fn get_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        let query = self.url.query()?;
+        let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
+        let mut bytes = value.bytes();
+        let mut out = Vec::new();
+        while let Some(byte) = bytes.next() {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            out.push(match byte {
+                b'+' => b' ',
+                b'%' => u8::try_from(digit(bytes.next())? * 16 + digit(bytes.next())?).ok()?,
+                byte => byte,
+            });
+        }
+        Some(out)
+    }
+
     /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -104,6 +121,9 @@ impl Checkout {
         }
         let file = self.root.join(served(&path));
         let Ok(mut content) = std::fs::read(&file) else { return Some(Answered::new(404, "not found")) };
+        if path.ends_with(".asis") {
+            return as_is(&content);
+        }
         if path.contains(".sub.") || asked.get("pipe").is_some_and(|pipe| pipe.contains("sub")) {
             content = substitute(&String::from_utf8_lossy(&content)).into_bytes();
         }
@@ -125,6 +145,20 @@ pub fn served(path: &str) -> &str {
 fn set(answered: &mut Answered, name: &str, value: &str) {
     answered.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
     answered.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+}
+
+/// A file that is a whole response, from the status line on.
+fn as_is(content: &[u8]) -> Option<Answered> {
+    let text: String = content.iter().map(|byte| char::from(*byte)).collect();
+    let text = text.replace("\r\n", "\n");
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let mut answered = Answered::new(status, body);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        answered = answered.with(name, value.trim_matches([' ', '\t']));
+    }
+    Some(answered)
 }
 
 /// `header(a,b)|status(404)`, of the pipes that the server of web-platform-tests has.
@@ -195,14 +229,19 @@ impl Egress for Checkout {
         let mut headers = request.headers;
         // What the HTTP client of the server adds.
         let has = |headers: &[(String, String)], name: &str| headers.iter().any(|(key, _)| key == name);
-        if !has(&headers, "accept") {
-            headers.push(("accept".to_owned(), "*/*".to_owned()));
+        for (name, value) in [("accept", "*/*"), ("user-agent", "doer")] {
+            if !has(&headers, name) {
+                headers.push((name.to_owned(), value.to_owned()));
+            }
         }
         if !body.is_empty() || matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
             headers.push(("content-length".to_owned(), body.len().to_string()));
         }
         for count in 0..=20 {
-            if matches!(url.path(), "/fetch/api/resources/infinite-slow-response.py" | "/fetch/api/resources/huge-response.py") {
+            if !matches!(url.scheme(), "http" | "https") {
+                return Err(failed("not http or https"));
+            }
+            if url.path() == "/fetch/api/resources/huge-response.py" {
                 std::future::pending::<()>().await;
             }
             if let Some(delay) = url.query_pairs().find(|(key, _)| key == "delay").and_then(|(_, ms)| ms.parse().ok()) {

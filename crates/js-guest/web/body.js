@@ -3,8 +3,8 @@
   'use strict';
   const {
     blobType, bufferOf, bytesOf, bytesOfBlob, byteReader, byteStream, copyOf, decodeForm, decodeUtf8, encode, encodeForm, formOfPairs, formOfParts,
-    formParse, formType, gather, headerLookup, isBlob, isDisturbed, isFormData, isLocked, isObject, isReadableStream, isURLSearchParams,
-    isView, lengthOf, makeBlob, mimeType, multipartParse, paramsToString, proxyStream, spentStream, teeStream, usv,
+    formParse, formType, gather, headerLookup, isBlob, isByteStream, isDisturbed, isFormData, isLocked, isObject, isReadableStream, isURLSearchParams,
+    isView, lengthOf, makeBlob, mimeType, moveReadable, multipartParse, paramsToString, proxyStream, spentStream, teeStream, usv,
   } = native;
   const { defineProperty, getOwnPropertyDescriptors } = Object;
   const { ownKeys } = Reflect;
@@ -90,9 +90,16 @@
       copy.error = c.error;
       return copy;
     }
-    const branches = teeStream(streamOf(c));
+    const stream = streamOf(c);
+    const branches = teeStream(stream);
     c.stream = branches[0];
-    return contentOfStream(branches[1]);
+    // What both branches of a stream that is not one of bytes give would be the same objects.
+    return contentOfStream(isByteStream(stream) ? branches[1] : moveReadable(branches[1], (chunk) => native.cloneChunk(chunk)));
+  };
+  // A body that is not taken over after all counts as used all the same.
+  native.spendContent = (c) => {
+    if (c.stream === undefined) c.used = true;
+    else proxyStream(c.stream);
   };
   // A new content takes over what is in another, which then counts as used.
   native.moveContent = (c) => {
@@ -117,10 +124,13 @@
   // What is in a body, or a promise of it where it has to be read. The content counts as used from then on.
   const take = (c) => {
     if (c === null) return '';
+    if (c.error !== undefined && c.stream === undefined) {
+      c.used = true;
+      throw c.error.reason;
+    }
     if (isUnusable(c)) throw used();
     if (c.stream !== undefined) return gather(byteReader(c.stream).read);
     c.used = true;
-    if (c.error !== undefined) throw c.error.reason;
     const { source } = c;
     return isBuffered(source) ? source : gather(() => source.pull());
   };

@@ -116,9 +116,10 @@
       mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
       native.brand((v) => #status in v);
       native.isResponse = (v) => isObject(v) && #status in v;
-      native.networkResponse = (status, url, redirected, body, ...list) => {
+      native.networkResponse = (status, statusText, url, redirected, body, ...list) => {
         const response = new Response(SECRET);
         response.#status = status;
+        response.#statusText = statusText;
         response.#kind = { __proto__: null, url, redirected };
         response.#list = list;
         if (body !== undefined && body !== null) response.#content = bodyContent(body, null);
@@ -127,6 +128,11 @@
       native.breakOffResponse = (response, reason) => {
         if (response.#content !== null) breakOffContent(response.#content, reason);
       };
+      native.dropBody = (response) => {
+        response.#content = null;
+      };
+      // The body of a response that came from the network, which nobody has seen yet.
+      native.networkBody = (response) => response.#content;
       // The response itself, once its body is at hand; undefined where it is already.
       native.bufferResponse = (response) => {
         const content = response.#content;

@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const { classId, getter, isObject, lengthOf, setBytes, uncurry } = native;
-  const { defineProperty, hasOwn } = Object;
+  const { defineProperty, getPrototypeOf, hasOwn } = Object;
   const Bytes = Uint8Array;
   const UINT8 = classId(new Bytes(0));
 
@@ -15,6 +15,7 @@
     defineProperty(globalThis, name, { __proto__: null, value: classes[name], writable: true, configurable: true });
   }
   const { ReadableStream, ReadableStreamDefaultReader, TransformStream, WritableStream } = classes;
+  const byteController = classes.ReadableByteStreamController.prototype;
   const getReader = uncurry(ReadableStream.prototype.getReader);
   const pipeTo = uncurry(ReadableStream.prototype.pipeTo);
   const read = uncurry(ReadableStreamDefaultReader.prototype.read);
@@ -29,6 +30,7 @@
   native.brand(native.isWritableStream);
   native.brand(native.isTransformStream);
   native.isLocked = isLocked;
+  native.isByteStream = (stream) => getPrototypeOf(stream._readableStreamController) === byteController;
   native.isDisturbed = (stream) => stream._disturbed;
   native.teeStream = uncurry(ReadableStream.prototype.tee);
   native.readableOf = getter(TransformStream.prototype, 'readable');

@@ -28,20 +28,31 @@
   };
   const plain = (init) => (typeof init === 'string' ? init : { ...init });
 
-  // The engine takes a slash for syntax under this flag, which it is only within brackets: escaped, it is itself anywhere.
-  const escapeSlashes = (expression) => {
-    let escaped = '';
+  // The engine is stricter than the standard: under this flag it takes a slash for syntax everywhere, and what needs no
+  // escape outside of a class may not have one.
+  const SYNTAX = { __proto__: null };
+  for (const c of '^$\\.*+?()[]{}|/') SYNTAX[c] = true;
+  const isWord = (c) => (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  const adapted = (expression) => {
+    let text = '';
+    let depth = 0;
     for (let i = 0; i < expression.length; i++) {
       const c = expression[i];
-      if (c === '\\') escaped += c + (expression[++i] ?? '');
-      else escaped += c === '/' ? '\\/' : c;
+      if (c === '\\') {
+        const next = expression[++i] ?? '';
+        text += depth > 0 || SYNTAX[next] || isWord(next) ? c + next : next;
+        continue;
+      }
+      if (c === '[') depth++;
+      else if (c === ']') depth--;
+      text += c === '/' ? '\\/' : c;
     }
-    return escaped;
+    return text;
   };
   // The parser in Rust asks this of a protocol, which may be any regular expression.
   native.keepMatcher((pattern, text) => {
     try {
-      return exec(new Pattern(escapeSlashes(pattern), 'v'), text) !== null;
+      return exec(new Pattern(adapted(pattern), 'v'), text) !== null;
     } catch {
       return false;
     }
@@ -67,9 +78,9 @@
         const [text, expression, ...groups] = parsed[i];
         let regexp;
         try {
-          regexp = new Pattern(escapeSlashes(expression), ignoreCase ? 'vi' : 'v');
+          regexp = new Pattern(adapted(expression), ignoreCase ? 'vi' : 'v');
         } catch {
-          throw new TypeError(`URLPattern: the ${NAMES[i]} is not a valid pattern`);
+          throw new TypeError(`URLPattern: the ${NAMES[i]} is not a valid pattern: ${expression}`);
         }
         this.#components[NAMES[i]] = { __proto__: null, text, regexp, groups };
       }

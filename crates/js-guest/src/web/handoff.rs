@@ -17,6 +17,7 @@ struct Handoff<'js> {
     bytes_of: Function<'js>,
     network_response: Function<'js>,
     fetch: Function<'js>,
+    report: Function<'js>,
 }
 
 #[expect(unsafe_code, reason = "the lifetime of the type is that of the values in it")]
@@ -48,6 +49,7 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
         bytes_of: native.get("bytesOf")?,
         network_response: native.get("networkResponse")?,
         fetch: native.get("fetch")?,
+        report: native.get("report")?,
     };
     ctx.store_userdata(handoff).map(|_| ()).map_err(|_| Error::Unknown)
 }
@@ -108,8 +110,9 @@ pub fn new_request<'js>(
 pub fn response_from_network<'js>(ctx: &Ctx<'js>, response: &Response<'_>) -> Result<Value<'js>> {
     // A fragment is never sent, and no part of where an answer came from.
     let url = response.url.split('#').next().unwrap_or_default();
-    let mut args = Args::new(ctx.clone(), 4 + 2 * response.headers.len());
+    let mut args = Args::new(ctx.clone(), 5 + 2 * response.headers.len());
     args.push_arg(response.status)?;
+    args.push_arg(super::headers::reason_phrase(response.status))?;
     args.push_arg(url)?;
     args.push_arg(response.redirected)?;
     args.push_arg(match response.status {
@@ -121,6 +124,18 @@ pub fn response_from_network<'js>(ctx: &Ctx<'js>, response: &Response<'_>) -> Re
         args.push_arg(*value)?;
     }
     function(ctx, |handoff| handoff.network_response.clone())?.call_arg(args)
+}
+
+/// Reports what nobody caught: to the listeners of `error` on the global object, else to the console.
+pub fn report(ctx: &Ctx<'_>, error: Error) {
+    let thrown = match crate::error::thrown(ctx, error) {
+        Ok(thrown) => thrown,
+        Err(error) => return crate::error::report_uncaught(ctx, error),
+    };
+    let handled = function(ctx, |handoff| handoff.report.clone()).and_then(|report| report.call((thrown.clone(),)));
+    if without_exception(ctx, handled) != Some(true) {
+        crate::error::report_uncaught(ctx, ctx.throw(thrown));
+    }
 }
 
 /// `fetch`, as it was before any user code.

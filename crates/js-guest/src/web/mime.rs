@@ -4,9 +4,11 @@ use rquickjs::{Function, Object, Result};
 
 use super::text::Text;
 
-/// Adds `mimeType`.
+/// Adds `mimeType` and `mimeEssence`.
 pub fn install(native: &Object<'_>) -> Result<()> {
     let serialised = |header: Text| Mime::of_header(&header.0).map(|mime| mime.to_string()).unwrap_or_default();
+    let essence = |header: Text| Mime::of_header(&header.0).map(|mime| mime.essence);
+    native.set("mimeEssence", Function::new(native.ctx().clone(), essence)?)?;
     native.set("mimeType", Function::new(native.ctx().clone(), serialised)?)
 }
 

@@ -11,6 +11,7 @@ mod bytes;
 mod class_id;
 mod clock;
 mod compression;
+mod data_url;
 mod crypto;
 mod encoding;
 mod form;
@@ -29,7 +30,7 @@ mod url_pattern;
 mod tests;
 
 pub use handoff::{
-    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, response_from_network, take_response,
+    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, report, response_from_network, take_response,
 };
 
 /// Name and text of each script, in the order in which they build on each other.
@@ -69,6 +70,8 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("subtle", include_str!("../../web/subtle.js")),
     ("clone", include_str!("../../web/clone.js")),
     ("crypto", include_str!("../../web/crypto.js")),
+    ("error_event", include_str!("../../web/error_event.js")),
+    ("message", include_str!("../../web/message.js")),
     ("performance", include_str!("../../web/performance.js")),
     ("globals", include_str!("../../web/globals.js")),
 ];
@@ -90,6 +93,7 @@ pub fn install(ctx: &Ctx<'_>) -> Result<()> {
     clock::install(&native)?;
     compression::install(&native)?;
     crypto::install(&native)?;
+    data_url::install(&native)?;
     encoding::install(&native)?;
     form::install(&native)?;
     headers::install(&native)?;
