@@ -14,6 +14,7 @@ struct Intrinsics {
     regexp_to_string: Persistent<Function<'static>>,
     require: Persistent<Function<'static>>,
     type_error: Persistent<Object<'static>>,
+    eval: Persistent<Function<'static>>,
 }
 
 thread_local! {
@@ -42,6 +43,7 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
             toISOString: Date.prototype.toISOString,
             regExpToString: RegExp.prototype.toString,
             typeError: TypeError.prototype,
+            eval,
             require: (run, module, require) => { run(module.exports, require, module); return module.exports; },
         })",
         "doer:intrinsics",
@@ -57,6 +59,7 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
         regexp_to_string: kept.get("regExpToString")?,
         require: kept.get("require")?,
         type_error: kept.get("typeError")?,
+        eval: kept.get("eval")?,
     };
     INTRINSICS.set(Some(intrinsics));
     Ok(())
@@ -78,6 +81,14 @@ pub fn type_error_prototype<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
         .with_borrow(|kept| kept.as_ref().map(|kept| kept.type_error.clone()))
         .ok_or(rquickjs::Error::Unknown)?
         .restore(ctx)
+}
+
+/// Runs a text in the global scope, as `eval` that is not called by its name does.
+///
+/// # Errors
+/// Whatever it throws.
+pub fn run_code<'js>(ctx: &Ctx<'js>, code: &str) -> Result<Value<'js>> {
+    restore(ctx, |kept| &kept.eval)?.call((code,))
 }
 
 /// A promise for `value`, as `await` would wait for it.

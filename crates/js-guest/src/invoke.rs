@@ -148,7 +148,15 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
     let mut ran_timer = false;
     loop {
         while ctx.execute_pending_job() {}
-        if outcome_of(ctx)?.is_some() && background_is_done(ctx)? {
+        let outcome = outcome_of(ctx)?;
+        if let Some(Ok(value)) = &outcome
+            && web::is_response(ctx, value)
+            && let Some(buffered) = web::buffer_response(ctx, value)?
+        {
+            RESULT.set(Some(Persistent::save(ctx, buffered)));
+            continue;
+        }
+        if outcome.is_some() && background_is_done(ctx)? {
             break;
         }
         // Also between two timers that are due: code that polls by them would never hear of its calls.
