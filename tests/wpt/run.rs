@@ -18,7 +18,9 @@ use doer_core::{
     tier::Tier,
     time::SystemClock,
 };
-use doer_sandbox::{CompilerConfig, Console, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{
+    CompilerConfig, Console, Event, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -144,12 +146,8 @@ impl Runner {
 
     fn invocation(&self, test: &Test) -> Invocation {
         let time = if test.long { LONG_TIME } else { TIME };
-        let limits = Limits {
-            wall: time + TIME,
-            output_bytes: 256 << 20,
-            calls: 100_000,
-            ..Limits::of(Tier::Internal)
-        };
+        let limits =
+            Limits { wall: time + TIME, output_bytes: 256 << 20, calls: 100_000, ..Limits::of(Tier::Internal) };
         let scope = Scope::of(AuthContext::anonymous(RequestId::from_text("req_wpt"), 0));
         let ledger = Arc::new(Ledger::new(limits.calls, limits.transfer_bytes, false));
         let services = ScopedServices::new(Arc::clone(&self.services), Arc::new(scope), Grants::of([]), ledger);
@@ -164,7 +162,7 @@ impl Runner {
             "time": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
         });
         Invocation {
-            input: Some(RawValue::from_string(input.to_string()).expect("JSON")),
+            event: Event::Execute(Some(RawValue::from_string(input.to_string()).expect("JSON"))),
             context: RawValue::from_string("{}".to_owned()).expect("JSON"),
             surface: Surface::Full,
             limits,

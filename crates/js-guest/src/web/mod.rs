@@ -11,8 +11,8 @@ mod bytes;
 mod class_id;
 mod clock;
 mod compression;
-mod data_url;
 mod crypto;
+mod data_url;
 mod encoding;
 mod form;
 mod gzip;
@@ -30,7 +30,8 @@ mod url_pattern;
 mod tests;
 
 pub use handoff::{
-    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, report, response_from_network, take_response,
+    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, report, response_from_network,
+    take_response,
 };
 
 /// Name and text of each script, in the order in which they build on each other.

@@ -141,7 +141,10 @@ fn component<'js>(ctx: &Ctx<'js>, component: UrlPatternComponent) -> Result<Arra
 fn input<'js>(ctx: Ctx<'js>, given: Value<'js>, base: Option<Text>) -> Result<Option<Array<'js>>> {
     let input = match (Given::of(&given)?, base) {
         (Given::Parts(_), Some(_)) => {
-            return Err(Exception::throw_type(&ctx, "URLPattern: a base URL goes into the dictionary, where there is one"));
+            return Err(Exception::throw_type(
+                &ctx,
+                "URLPattern: a base URL goes into the dictionary, where there is one",
+            ));
         }
         (Given::Parts(parts), None) => match init(parts) {
             Ok(init) => UrlPatternMatchInput::Init(init),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use wasmtime::Engine;
 
 use super::*;
-use crate::{CompilerConfig, Console, SandboxConfig, engine, image, schedule::Metered};
+use crate::{CompilerConfig, Console, Event, SandboxConfig, engine, image, schedule::Metered};
 
 const SLOTS: usize = 4;
 const ROUNDS: usize = 300;
@@ -64,7 +64,7 @@ fn invocation() -> Invocation {
     let limits =
         Limits { memory_bytes: 48 << 20, fuel: 300_000_000, output_bytes: 1 << 20, ..Limits::of(Tier::Tenant) };
     Invocation {
-        input: None,
+        event: Event::Execute(None),
         context: RawValue::from_string("{}".into()).unwrap(),
         surface: Surface::Full,
         limits,
