@@ -98,7 +98,7 @@ impl Stub {
         }
         let (registry, worker) = (Arc::clone(&self.registry), Arc::clone(worker));
         tokio::spawn(async move {
-            let invocation = at_rest(worker.limits.clone());
+            let invocation = at_rest(worker.limits);
             match registry.sandbox.image_of(Arc::clone(&worker.source), invocation).await {
                 Ok(Ok(image)) => {
                     worker.keep_image(image);

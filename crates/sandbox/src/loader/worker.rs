@@ -69,7 +69,7 @@ impl Worker {
         Self {
             hash: code.hash.clone(),
             source: Arc::new(source),
-            limits: code.limits.clone(),
+            limits: code.limits,
             source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64,
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
