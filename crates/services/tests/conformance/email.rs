@@ -13,7 +13,7 @@ use doer_services::{
     tasks::Tasks,
 };
 
-use crate::{door::Direct, scenarios, smtp::Smtp};
+use crate::{door::Direct, jobs::Ranks, scenarios, smtp::Smtp};
 
 /// The scenarios reach the end of a day's mails.
 struct FiveMailsPerDay;
@@ -41,7 +41,7 @@ async fn the_embedded_email_keeps_its_contract() {
         ..Settings::default()
     };
     let email = EmbeddedEmail::open(dir.path(), Arc::new(SystemClock), Arc::new(FiveMailsPerDay), settings).unwrap();
-    email.start(&tasks);
+    email.start(&tasks, Arc::new(Ranks::default()));
     let backend: Arc<dyn Email> = Arc::new(email);
     scenarios::run(Service::Email, &Direct(&backend), &BTreeMap::new(), "direct").await;
     tasks.stop().await;
