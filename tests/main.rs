@@ -24,6 +24,7 @@ mod load;
 mod mcp;
 mod openapi;
 mod rpc;
+mod secrecy;
 mod services;
 mod shutdown;
 mod streaming;
