@@ -11,18 +11,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use doer_core::{
-    auth::grants,
-    id::RequestId,
-    service::auth::{Auth, CreateSession, RevokeSession, SessionTokens},
-};
+use doer_core::{id::RequestId, service::auth::SessionTokens};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     body::{JsonBody, UnreadBody},
     envelope::Peer,
-    error::{ApiError, ErrorCode},
+    error::ApiError,
 };
 use crate::{
     app::App,
@@ -40,7 +36,7 @@ struct SignIn {
 }
 
 /// `POST /session`: with address and password in the body; or with `Authorization` or `X-API-Key`; or with the refresh
-/// cookie of an earlier session.
+/// cookie of an earlier session. A session holds what the credentials hold that it was given for, and ends with them.
 pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
@@ -71,11 +67,7 @@ pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Res
 
 /// `DELETE /session`: ends the session that the request came with.
 pub async fn delete(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    let Some(session) = &caller.context.auth.session else {
-        return Err(ApiError::new(ErrorCode::NotFound, "This request has no session"));
-    };
-    let params = RevokeSession { session_id: session.id.clone() };
-    app.platform.auth.revoke_session(&caller, params).await?;
+    app.platform.authority.end_session(&caller).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     for (name, path) in [("session", "/"), (REFRESH_COOKIE, "/session")] {
         set_cookie(&mut response, &app, name, "", path, Duration::ZERO);
@@ -91,17 +83,11 @@ async fn sign_in(app: &App, body: UnreadBody) -> Result<SignIn, ApiError> {
     }
 }
 
-/// A session holds whatever its user holds: a key that holds less is not exchanged for one.
 async fn exchange(app: &App, caller: &Caller) -> Result<Response, ApiError> {
-    let Some(user) = &caller.context.auth.user else {
+    if caller.context.auth.user.is_none() {
         return Err(ApiError::invalid("credentials are required: email and password, or an Authorization header"));
-    };
-    if caller.context.auth.api_key.as_ref().is_some_and(|key| !grants(&key.permissions, "*")) {
-        let message = "A session is given for a key only where the key has the permission *";
-        return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
-    let tokens = app.platform.auth.create_session(caller, CreateSession { user_id: user.id.clone() }).await?;
-    answer(app, tokens)
+    answer(app, app.platform.authority.exchange(caller).await?)
 }
 
 fn answer(app: &App, tokens: SessionTokens) -> Result<Response, ApiError> {
