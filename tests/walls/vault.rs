@@ -51,7 +51,7 @@ impl Vault {
         Self(kept)
     }
 
-    pub async fn is_untouched(self, world: &mut World, who: usize) {
+    pub async fn check(self, world: &mut World, who: usize) {
         for (method, params, before) in self.0 {
             let now = call(world, who, method, params).await;
             let (_, members) = LOOKED_AT.iter().find(|(name, _)| *name == method).unwrap();
