@@ -99,8 +99,8 @@ pub enum PlatformError {
     /// MCP servers.
     #[error("`mcp` cannot be started")]
     Mcp(#[from] mcp::Error),
-    /// HTTP clients.
-    #[error("no HTTP client can be made")]
+    /// HTTP clients, and whom they trust.
+    #[error("TLS cannot be set up")]
     Tls(#[from] tls::Error),
 }
 
@@ -110,6 +110,9 @@ impl Platform {
     /// # Errors
     /// The first part that cannot be made.
     pub fn open(config: &Config, data: &DataDir, dev: bool) -> Result<Self, PlatformError> {
+        if let Some(file) = &config.tls.ca_file {
+            tls::trust(file)?;
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = &config.services;
         let key = data.installation_key()?;
