@@ -51,7 +51,8 @@ fn read(file: &Path, path: &str) -> Option<Vec<Test>> {
     let text = String::from_utf8_lossy(&text);
     let (mut scripts, mut variants, mut long) = (Vec::new(), Vec::new(), false);
     for line in text.lines().take_while(|line| line.starts_with("//")) {
-        let Some((key, value)) = line.trim_start_matches(['/', ' ']).strip_prefix("META:").and_then(|m| m.split_once('='))
+        let Some((key, value)) =
+            line.trim_start_matches(['/', ' ']).strip_prefix("META:").and_then(|m| m.split_once('='))
         else {
             continue;
         };

@@ -180,5 +180,6 @@ fn authentication(asked: &Asked<'_>) -> Answered {
     if asked.header("authorization") == Some("Basic dXNlcjpwYXNzd29yZA==") {
         return Answered::new(200, "Authentication done");
     }
-    Answered::new(401, "Please login with credentials 'user' and 'password'").with("www-authenticate", "Basic realm=\"test\"")
+    Answered::new(401, "Please login with credentials 'user' and 'password'")
+        .with("www-authenticate", "Basic realm=\"test\"")
 }

@@ -144,12 +144,8 @@ impl Runner {
 
     fn invocation(&self, test: &Test) -> Invocation {
         let time = if test.long { LONG_TIME } else { TIME };
-        let limits = Limits {
-            wall: time + TIME,
-            output_bytes: 256 << 20,
-            calls: 100_000,
-            ..Limits::of(Tier::Internal)
-        };
+        let limits =
+            Limits { wall: time + TIME, output_bytes: 256 << 20, calls: 100_000, ..Limits::of(Tier::Internal) };
         let scope = Scope::of(AuthContext::anonymous(RequestId::from_text("req_wpt"), 0));
         let ledger = Arc::new(Ledger::new(limits.calls, limits.transfer_bytes, false));
         let services = ScopedServices::new(Arc::clone(&self.services), Arc::new(scope), Grants::of([]), ledger);

@@ -54,7 +54,10 @@ fn new_compressor(ctx: Ctx<'_>, format: Text) -> Result<Class<'_, Compressor>> {
 
 fn new_decompressor(ctx: Ctx<'_>, format: Text) -> Result<Class<'_, Compressor>> {
     let gzip = (format.0 == "gzip").then(gzip::Envelope::default);
-    Class::instance(ctx, Compressor(Coder::Inflate { state: Decompress::new(format.0 == "deflate"), gzip, ended: false }))
+    Class::instance(
+        ctx,
+        Compressor(Coder::Inflate { state: Decompress::new(format.0 == "deflate"), gzip, ended: false }),
+    )
 }
 
 /// What comes out for the next piece of input. With `last`, the stream has to end.

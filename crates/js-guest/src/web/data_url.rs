@@ -47,7 +47,8 @@ fn parse(url: &str) -> Option<(String, Vec<u8>)> {
         }
     }
     let media = if media.starts_with(';') { format!("text/plain{media}") } else { media.to_owned() };
-    let mime = Mime::of_header(&media).map_or_else(|| "text/plain;charset=US-ASCII".to_owned(), |mime| mime.to_string());
+    let mime =
+        Mime::of_header(&media).map_or_else(|| "text/plain;charset=US-ASCII".to_owned(), |mime| mime.to_string());
     Some((mime, bytes))
 }
 

@@ -36,7 +36,8 @@ macro_rules! with_aes {
 pub fn install(native: &Object<'_>) -> Result<()> {
     let ctx = native.ctx();
     native.set("aesCbc", Function::new(ctx.clone(), cbc)?)?;
-    let ctr = |key: Bytes, counter: Bytes, bits: u32, data: Bytes| counter_mode(&key.0, &counter.0, bits, data.0).map(Bytes);
+    let ctr =
+        |key: Bytes, counter: Bytes, bits: u32, data: Bytes| counter_mode(&key.0, &counter.0, bits, data.0).map(Bytes);
     native.set("aesCtr", Function::new(ctx.clone(), ctr)?)?;
     native.set("aesGcm", Function::new(ctx.clone(), gcm)?)?;
     native.set("aesKw", Function::new(ctx.clone(), key_wrap)?)

@@ -1,7 +1,10 @@
 //! Randomness, digests, and the natives of `crypto.subtle`: they work on bytes, and `undefined` is their "no". What an
 //! operation may be asked of, and by whom, is decided in the scripts.
 
-use base64::{Engine, prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD}};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
 use rquickjs::{Ctx, FromJs, Function, IntoJs, Object, Result, TypedArray, Value};
 use subtle::ConstantTimeEq;
 
@@ -43,9 +46,8 @@ pub fn install(native: &Object<'_>) -> Result<()> {
     let digest = |hash: Text, data: Bytes| BASE64_STANDARD_NO_PAD.encode(hash::digest(&hash.0, &data.0));
     native.set("digestBase64", Function::new(ctx.clone(), digest)?)?;
     // Either alphabet, with padding or without.
-    let same = |given: Text, wanted: Text| {
-        given.0.trim_end_matches('=').replace('-', "+").replace('_', "/") == wanted.0
-    };
+    let same =
+        |given: Text, wanted: Text| given.0.trim_end_matches('=').replace('-', "+").replace('_', "/") == wanted.0;
     native.set("sameBase64", Function::new(ctx.clone(), same)?)?;
     aes::install(native)?;
     ec::install(native)?;

@@ -16,11 +16,15 @@ use super::{Bytes, Text, random::HostRandom};
 pub fn install(native: &Object<'_>) -> Result<()> {
     let ctx = native.ctx();
     native.set("okpGenerate", Function::new(ctx.clone(), generate)?)?;
-    native.set("okpPublic", Function::new(ctx.clone(), |name: Text, key: Bytes| public(&name.0, &key.0).map(Bytes))?)?;
+    native
+        .set("okpPublic", Function::new(ctx.clone(), |name: Text, key: Bytes| public(&name.0, &key.0).map(Bytes))?)?;
     native.set("ed25519Sign", Function::new(ctx.clone(), sign)?)?;
-    native.set("ed25519Verify", Function::new(ctx.clone(), |key: Bytes, signature: Bytes, data: Bytes| {
-        verify(&key.0, &signature.0, &data.0).is_some()
-    })?)?;
+    native.set(
+        "ed25519Verify",
+        Function::new(ctx.clone(), |key: Bytes, signature: Bytes, data: Bytes| {
+            verify(&key.0, &signature.0, &data.0).is_some()
+        })?,
+    )?;
     native.set("x25519", Function::new(ctx.clone(), derive)?)?;
     native.set("okpFromSpki", Function::new(ctx.clone(), from_spki)?)?;
     native.set("okpFromPkcs8", Function::new(ctx.clone(), from_pkcs8)?)?;

@@ -4,8 +4,7 @@ use rquickjs::{Array, Ctx, Function, IntoJs, Object, Result, function::Rest};
 use rsa::{
     BoxedUint, Oaep, Pkcs1v15Sign, PrivateKey, Pss, PublicKey,
     pkcs1::{
-        DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey, RsaPrivateKeyRef,
-        RsaPublicKeyRef, der::Decode,
+        DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey, RsaPrivateKeyRef, RsaPublicKeyRef, der::Decode,
     },
     pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey},
 };
