@@ -273,6 +273,9 @@ impl Egress for Checkout {
                     }
                     url = next;
                 }
+                _ if answered.headers.iter().any(|(_, value)| value.contains(['\0', '\r', '\n'])) => {
+                    return Err(failed("a header that is not valid"));
+                }
                 _ => {
                     if method == "HEAD" {
                         answered.body.clear();

@@ -10,6 +10,7 @@ mod arrow;
 mod console;
 mod error;
 mod exports;
+mod heap;
 mod host;
 mod inspect;
 mod intrinsics;

@@ -2,9 +2,9 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    blobType, bufferOf, bytesOf, bytesOfBlob, byteReader, byteStream, copyOf, decodeForm, decodeUtf8, encode, encodeForm, formOfPairs, formOfParts,
-    formParse, formType, gather, headerLookup, isBlob, isByteStream, isDisturbed, isFormData, isLocked, isObject, isReadableStream, isURLSearchParams,
-    isView, lengthOf, makeBlob, mimeType, moveReadable, multipartParse, paramsToString, proxyStream, spentStream, teeStream, usv,
+    blobType, bufferOf, bytesOf, bytesOfBlob, copyOf, decodeForm, decodeUtf8, encode, encodeForm, formOfPairs, formOfParts,
+    formParse, formType, headerLookup, isBlob, isFormData, isObject, isURLSearchParams,
+    isView, lengthOf, makeBlob, mimeType, multipartParse, paramsToString, usv,
   } = native;
   const { defineProperty, getOwnPropertyDescriptors } = Object;
   const { ownKeys } = Reflect;
@@ -12,6 +12,7 @@
   const charCode = native.uncurry(String.prototype.charCodeAt);
   const slice = native.uncurry(String.prototype.slice);
 
+  // What works on streams is asked of `native` when it is needed: those scripts come later, for they are large.
   // `source` is a string, bytes, or what gives bytes piece by piece: `{ pull(): Promise<Uint8Array | null>, cancel(reason) }`.
   // A stream is made of it when somebody asks for one; a body that came as a stream has no source. `type` is the
   // content-type that a body brings along, or null.
@@ -19,9 +20,11 @@
     __proto__: null, source, type, used: false, stream: undefined, error: undefined, breakOff: undefined,
   });
   const used = () => new TypeError('Body has already been used');
-  const isUsed = (c) => (c.stream === undefined ? c.used : isDisturbed(c.stream));
-  const isUnusable = (c) => (c.stream === undefined ? c.used : isDisturbed(c.stream) || isLocked(c.stream));
+  const isUsed = (c) => (c.stream === undefined ? c.used : native.isDisturbed(c.stream));
+  const isUnusable = (c) => (c.stream === undefined ? c.used : native.isDisturbed(c.stream) || native.isLocked(c.stream));
   const isBuffered = (source) => typeof source === 'string' || isView(source);
+
+  const isEmpty = (source) => (typeof source === 'string' ? source === '' : isView(source) && lengthOf(source) === 0);
 
   const streamOf = (c) => {
     if (c.stream === undefined) {
@@ -31,17 +34,19 @@
         else c.breakOff = breakOff;
       };
       if (c.used) {
-        c.stream = spentStream();
+        c.stream = native.spentStream();
+      } else if (isEmpty(source)) {
+        c.stream = native.emptyStream();
       } else if (isBuffered(source)) {
         // A copy, because a clone has the same source.
         let rest = typeof source === 'string' ? encode(source) : copyOf(source);
-        c.stream = byteStream(() => {
+        c.stream = native.byteStream(() => {
           const chunk = rest;
           rest = null;
-          return chunk !== null && lengthOf(chunk) === 0 ? null : chunk;
+          return chunk;
         }, undefined, failed);
       } else {
-        c.stream = byteStream(() => source.pull(), (reason) => source.cancel(reason), failed);
+        c.stream = native.byteStream(() => source.pull(), (reason) => source.cancel(reason), failed);
       }
     }
     return c.stream;
@@ -60,9 +65,9 @@
   native.extractBody = (init) => {
     if (typeof init === 'string') return content(init, 'text/plain;charset=UTF-8');
     if (isObject(init)) {
-      if (isReadableStream(init)) {
-        if (isDisturbed(init)) throw used();
-        if (isLocked(init)) throw new TypeError('The stream is locked');
+      if (native.isReadableStream(init)) {
+        if (native.isDisturbed(init)) throw used();
+        if (native.isLocked(init)) throw new TypeError('The stream is locked');
         return contentOfStream(init);
       }
       if (isBlob(init)) {
@@ -91,27 +96,28 @@
       return copy;
     }
     const stream = streamOf(c);
-    const branches = teeStream(stream);
+    const branches = native.teeStream(stream);
     c.stream = branches[0];
     // What both branches of a stream that is not one of bytes give would be the same objects.
-    return contentOfStream(isByteStream(stream) ? branches[1] : moveReadable(branches[1], (chunk) => native.cloneChunk(chunk)));
+    return contentOfStream(native.isByteStream(stream) ? branches[1] : native.moveReadable(branches[1], (chunk) => native.cloneChunk(chunk)));
   };
   // A body that is not taken over after all counts as used all the same.
   native.spendContent = (c) => {
     if (c.stream === undefined) c.used = true;
-    else proxyStream(c.stream);
+    else native.proxyStream(c.stream);
   };
   // A new content takes over what is in another, which then counts as used.
   native.moveContent = (c) => {
     if (isUnusable(c)) throw used();
-    if (c.stream !== undefined) return contentOfStream(proxyStream(c.stream));
+    if (c.stream !== undefined) return contentOfStream(native.proxyStream(c.stream));
     c.used = true;
     return content(c.source, null);
   };
   // Whatever has not been read of a body cannot be any more.
   native.breakOffContent = (c, reason) => {
     if (c.stream === undefined) {
-      if (!c.used) c.error = { __proto__: null, reason };
+      // One without anything in it has ended before.
+      if (!c.used && !isEmpty(c.source)) c.error = { __proto__: null, reason };
     } else if (c.breakOff !== undefined) {
       try {
         c.breakOff(reason);
@@ -129,16 +135,16 @@
       throw c.error.reason;
     }
     if (isUnusable(c)) throw used();
-    if (c.stream !== undefined) return gather(byteReader(c.stream).read);
+    if (c.stream !== undefined) return native.gather(native.byteReader(c.stream).read);
     c.used = true;
     const { source } = c;
-    return isBuffered(source) ? source : gather(() => source.pull());
+    return isBuffered(source) ? source : native.gather(() => source.pull());
   };
   // For the host: null, a string or bytes; else `{ read(): Promise<Uint8Array | null>, cancel(reason) }`.
   native.takeContent = (c) => {
     if (c === null) return null;
     if (isUnusable(c)) throw used();
-    if (c.stream !== undefined) return byteReader(c.stream);
+    if (c.stream !== undefined) return native.byteReader(c.stream);
     c.used = true;
     const { source } = c;
     return isBuffered(source) ? source : { __proto__: null, read: () => source.pull(), cancel: (reason) => source.cancel(reason) };
@@ -146,7 +152,7 @@
   // Reads a body that is a stream, so that it is bytes from then on.
   native.bufferContent = async (c) => {
     if (isUnusable(c)) throw used();
-    const bytes = await gather(byteReader(streamOf(c)).read);
+    const bytes = await native.gather(native.byteReader(streamOf(c)).read);
     c.source = bytes;
     c.stream = undefined;
     c.used = false;

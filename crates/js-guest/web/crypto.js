@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    DOMException, QuotaExceededError, SECRET, SubtleCrypto, arity, bytesOf, classId, define, defineGlobal, illegal, isObject, lengthOf,
+    DOMException, QuotaExceededError, SECRET, arity, bytesOf, classId, define, defineGlobal, illegal, isObject, lengthOf,
     randomFill,
   } = native;
 
@@ -13,12 +13,12 @@
   ]) INTEGERS[classId(new globalThis[name](0))] = true;
 
   class Crypto {
-    #subtle = new SubtleCrypto(SECRET);
+    #subtle = undefined;
     static { native.brand((v) => #subtle in v); }
     constructor(secret = undefined) {
       if (secret !== SECRET) throw illegal();
     }
-    get subtle() { return this.#subtle; }
+    get subtle() { return (this.#subtle ??= new native.SubtleCrypto(SECRET)); }
     getRandomValues(array) {
       this.#subtle;
       arity(arguments.length, 1, 'Crypto.getRandomValues');

@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    Request, abortReason, arity, breakOffResponse, cancelFetch, defineGlobal, encode, gather, headerLookup, isAborted, isView,
+    Request, abortReason, arity, breakOffResponse, cancelFetch, defineGlobal, encode, headerLookup, isAborted, isView,
     requestCare, requestParts, requestSignal, startFetch, whenAborted,
   } = native;
   const Pending = Promise;
@@ -57,7 +57,10 @@
   // Starts a request. Where its body is a stream, that is read first.
   const send = (parts, care, resolve, reject) => {
     const operation = { __proto__: null, number: undefined, body: undefined, aborted: false };
-    const [method, url, , list, body] = parts;
+    const method = parts[0];
+    const url = parts[1];
+    const list = parts[3];
+    const body = parts[4];
     if (startsWith(url, 'data:')) {
       const data = native.dataUrl(url);
       if (data === undefined) throw new TypeError('fetch failed: the data: URL is not valid');
@@ -79,7 +82,7 @@
       return operation;
     }
     operation.body = body;
-    then(gather(body.read), (bytes) => {
+    then(native.gather(body.read), (bytes) => {
       operation.body = undefined;
       if (operation.aborted) return;
       parts[4] = bytes;
@@ -100,9 +103,14 @@
       arity(given, 1, 'fetch');
       const request = new Request(input, init);
       const signal = requestSignal(request);
-      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
       const care = requestCare(request);
       const parts = requestParts(request);
+      if (signal !== undefined && isAborted(signal)) {
+        const reason = abortReason(signal);
+        const body = parts[4];
+        if (body !== null && typeof body !== 'string' && !isView(body)) ignore(body.cancel(reason));
+        throw reason;
+      }
       if (signal === undefined) {
         send(parts, care, resolve, reject);
         return;

@@ -61,8 +61,9 @@
     cancel,
   }, { __proto__: null, highWaterMark: 0 });
   // One that has been read.
+  native.emptyStream = () => new ReadableStream({ __proto__: null, type: 'bytes', start(controller) { controller.close(); } });
   native.spentStream = () => {
-    const stream = new ReadableStream({ __proto__: null, type: 'bytes', start(controller) { controller.close(); } });
+    const stream = native.emptyStream();
     cancelReader(getReader(stream));
     return stream;
   };

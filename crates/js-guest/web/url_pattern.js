@@ -28,14 +28,16 @@
   };
   const plain = (init) => (typeof init === 'string' ? init : { ...init });
 
-  // The engine is stricter than the standard: under this flag it takes a slash for syntax everywhere, and what needs no
-  // escape outside of a class may not have one.
+  // The standard compiles patterns under the flag `v`. Under it the engine refuses, everywhere, what is syntax only within
+  // a class, so it gets that flag only for what the flag `u` does not have: sets within classes. Under either, what
+  // needs no escape outside of a class may not have one.
   const SYNTAX = { __proto__: null };
   for (const c of '^$\\.*+?()[]{}|/') SYNTAX[c] = true;
   const isWord = (c) => (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  const adapted = (expression) => {
+  const compile = (expression, ignoreCase) => {
     let text = '';
     let depth = 0;
+    let sets = false;
     for (let i = 0; i < expression.length; i++) {
       const c = expression[i];
       if (c === '\\') {
@@ -43,16 +45,18 @@
         text += depth > 0 || SYNTAX[next] || isWord(next) ? c + next : next;
         continue;
       }
+      if (depth > 0 && (c === '[' || ((c === '-' || c === '&') && expression[i + 1] === c))) sets = true;
       if (c === '[') depth++;
       else if (c === ']') depth--;
       text += c === '/' ? '\\/' : c;
     }
-    return text;
+    const flag = sets ? 'v' : 'u';
+    return new Pattern(text, ignoreCase ? `${flag}i` : flag);
   };
   // The parser in Rust asks this of a protocol, which may be any regular expression.
   native.keepMatcher((pattern, text) => {
     try {
-      return exec(new Pattern(adapted(pattern), 'v'), text) !== null;
+      return exec(compile(pattern, false), text) !== null;
     } catch {
       return false;
     }
@@ -78,9 +82,9 @@
         const [text, expression, ...groups] = parsed[i];
         let regexp;
         try {
-          regexp = new Pattern(adapted(expression), ignoreCase ? 'vi' : 'v');
+          regexp = compile(expression, ignoreCase);
         } catch {
-          throw new TypeError(`URLPattern: the ${NAMES[i]} is not a valid pattern: ${expression}`);
+          throw new TypeError(`URLPattern: the ${NAMES[i]} is not a valid pattern`);
         }
         this.#components[NAMES[i]] = { __proto__: null, text, regexp, groups };
       }

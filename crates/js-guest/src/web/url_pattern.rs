@@ -1,9 +1,9 @@
 //! `URLPattern`: patterns and what they are held against, taken apart as the standard says. Regular expressions are
 //! JavaScript's own, so matching is left to the script.
 
-use std::{cell::RefCell, ptr::NonNull};
+use std::{cell::Cell, ptr::NonNull};
 
-use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Persistent, Result, Value, qjs};
+use rquickjs::{Array, Ctx, Error, Exception, Function, IntoJs, JsLifetime, Object, Result, Value, qjs};
 use url::Url;
 use urlpattern::{
     RegexSyntax, UrlPatternInit, UrlPatternMatchInput, UrlPatternOptions,
@@ -14,9 +14,16 @@ use urlpattern::{
 use super::text::Text;
 
 thread_local! {
-    static MATCHER: RefCell<Option<Persistent<Function<'static>>>> = const { RefCell::new(None) };
     /// The context of the call that is running.
-    static CONTEXT: RefCell<Option<NonNull<qjs::JSContext>>> = const { RefCell::new(None) };
+    static CONTEXT: Cell<Option<NonNull<qjs::JSContext>>> = const { Cell::new(None) };
+}
+
+/// The function of the script that says whether a regular expression matches a text.
+struct Matcher<'js>(Function<'js>);
+
+#[expect(unsafe_code, reason = "the lifetime of the type is that of the value in it")]
+unsafe impl<'js> JsLifetime<'js> for Matcher<'js> {
+    type Changed<'to> = Matcher<'to>;
 }
 
 /// Adds `keepMatcher`, `urlPatternParse` and `urlPatternInput`.
@@ -27,8 +34,8 @@ pub fn install(native: &Object<'_>) -> Result<()> {
     native.set("urlPatternInput", Function::new(ctx.clone(), input)?)
 }
 
-fn keep_matcher<'js>(ctx: Ctx<'js>, matcher: Function<'js>) {
-    MATCHER.set(Some(Persistent::save(&ctx, matcher)));
+fn keep_matcher<'js>(ctx: Ctx<'js>, matcher: Function<'js>) -> Result<()> {
+    ctx.store_userdata(Matcher(matcher)).map(|_| ()).map_err(|_| Error::Unknown)
 }
 
 /// A regular expression of JavaScript.
@@ -56,11 +63,10 @@ impl RegExp for Expression {
 /// Asks the script. The parser wants to know only whether a protocol's pattern matches that of a special scheme.
 #[expect(unsafe_code, reason = "the context is that of the call below us on the stack, which is alive")]
 fn asked(pattern: &str, text: &str) -> bool {
-    let Some(raw) = CONTEXT.with_borrow(|context| *context) else { return false };
+    let Some(raw) = CONTEXT.get() else { return false };
     let ctx = unsafe { Ctx::from_raw(raw) };
-    let matcher = MATCHER.with_borrow(Clone::clone).and_then(|matcher| matcher.restore(&ctx).ok());
-    let found = matcher.map(|matcher| matcher.call::<_, bool>((pattern, text)));
-    matches!(found, Some(Ok(true)))
+    let matcher = ctx.userdata::<Matcher<'_>>().map(|matcher| matcher.0.clone());
+    matches!(matcher.map(|matcher| matcher.call::<_, bool>((pattern, text))), Some(Ok(true)))
 }
 
 /// A string, or protocol, username, password, hostname, port, pathname, search, hash and base URL.

@@ -57,7 +57,7 @@ fn marked(ending: &str) -> Evaluate {
          for (let i = 0; i < 40; i++) kept.push(mark(1000 << (i % 12)), 'secret '.repeat(100 + i), {{ ['s' + i]: i }});
          {ending}"
     );
-    Evaluate { program: text(&code), surface: Surface::Full }
+    Evaluate { program: text(&code), surface: Surface::Full, env: None }
 }
 
 fn invocation() -> Invocation {
@@ -76,7 +76,7 @@ fn invocation() -> Invocation {
     }
 }
 
-async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Answer, End> {
+async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Finished, End> {
     let mut invocation = invocation();
     let account = Arc::new(Account::open(&mut invocation));
     Metered::new(account.clone(), async move { javascript.run(&program, &invocation, &account).await }).await
@@ -125,8 +125,9 @@ async fn no_heap_survives(keep_resident_bytes: usize) {
         drop(guests);
         // And it works: every slot gives a right answer after every kind of end.
         for _ in 0..SLOTS {
-            let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full };
-            assert_eq!(run(javascript.clone(), clean).await.unwrap().result.get(), "42");
+            let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full, env: None };
+            let answer = Answer::try_from(run(javascript.clone(), clean).await.unwrap()).unwrap();
+            assert_eq!(answer.result.get(), "42");
         }
     }
 }
