@@ -5,6 +5,8 @@
 
 #[path = "peers/issuer.rs"]
 mod issuer;
+#[path = "support/jobs.rs"]
+mod jobs;
 #[path = "peers/mail.rs"]
 mod mail;
 #[path = "../../../tests/support/node.rs"]

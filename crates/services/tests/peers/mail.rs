@@ -13,7 +13,7 @@ use doer_services::{
 };
 use serde_json::json;
 
-use crate::{peer::Peer, setup::admin, wait::eventually};
+use crate::{jobs::Ranks, peer::Peer, setup::admin, wait::eventually};
 
 /// A mail, once it is in that state.
 async fn until(email: &EmbeddedEmail, id: &str, status: MailStatus) -> Mail {
@@ -42,7 +42,7 @@ async fn a_greylisted_mail_is_taken_when_it_comes_again() {
     let settings = Settings { smtp: Some(smtp), ..Settings::default() };
     let email = EmbeddedEmail::open(directory.path(), clock.clone(), Arc::new(DefaultQuotas), settings).unwrap();
     let tasks = Tasks::default();
-    email.start(&tasks);
+    email.start(&tasks, Arc::new(Ranks::default()));
     let to = Recipients::Many(vec!["ada@example.com".to_owned(), "grey@example.com".to_owned()]);
     let mail = Send { to, subject: "Hello".to_owned(), body: "Hi".to_owned(), options: None };
     let id = email.send(&admin(), mail).await.unwrap().id;
