@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    https::{Authority, Flaw},
     peer::Peer,
     support::{Answer, Caller, Server, Setup},
 };
@@ -18,16 +19,21 @@ struct World {
 
 impl World {
     async fn start(test: &str) -> Option<Self> {
-        let peer = Peer::start(test, "issuer.mjs", json!({})).await?;
+        Self::with(test, json!({}), "", "http").await
+    }
+
+    /// One that is told more, and a doer that is, too.
+    async fn with(test: &str, settings: Value, more: &str, scheme: &str) -> Option<Self> {
+        let peer = Peer::start(test, "issuer.mjs", settings).await?;
         let kinds = ["RS256", "ES256", "EdDSA"];
         for alg in kinds {
             peer.ask("make", json!({ "kid": alg, "alg": alg })).await;
         }
         peer.ask("publish", json!({ "kids": kinds })).await;
         let config = format!(
-            "[[services.auth.issuers]]\nname = 'corp'\nissuer = '{}'\naudience = ['doer']\nroles = ['tenant']\n\
+            "{more}[[services.auth.issuers]]\nname = 'corp'\nissuer = '{scheme}://127.0.0.1:{}'\naudience = ['doer']\nroles = ['tenant']\n\
              tenants = {{ 'org-1' = 'acme' }}\npermissions = ['execute']",
-            peer.address()
+            peer.port
         );
         Some(Self { server: Server::start(Setup::production().config(&config)).await, peer })
     }
@@ -142,4 +148,27 @@ async fn an_issuer_that_is_down_keeps_nobody_out_whose_key_is_known() {
     assert_eq!(other.run(&token).await.at("/result/0"), "tenant:acme");
     let fresh = other.token(json!({ "kid": "RS256", "claims": claims(json!({ "sub": "bob" })) })).await;
     assert_eq!(other.run(&fresh).await.at("/result/0"), "tenant:acme");
+}
+
+#[tokio::test]
+async fn keys_come_from_an_issuer_that_proves_who_it_is_only() {
+    let test = "keys_come_from_an_issuer_that_proves_who_it_is_only";
+    let authority = Authority::new("ours");
+    let trusting = format!("[tls]\nca_file = '{}'\n", authority.file().display());
+    for (flaw, trust, expected) in [
+        (Flaw::Nothing, &*trusting, 200),
+        (Flaw::Nothing, "", 503),
+        (Flaw::Expired, &*trusting, 503),
+        (Flaw::Early, &*trusting, 503),
+        (Flaw::Misnamed, &*trusting, 503),
+    ] {
+        let (cert, key) = authority.certificate(flaw).pem();
+        let settings = json!({ "cert": cert, "key": key });
+        let Some(world) = World::with(test, settings, trust, "https").await else { return };
+        let token = world.token(json!({ "kid": "ES256", "claims": claims(json!({})) })).await;
+        let answer = world.run(&token).await;
+        assert_eq!(answer.status, expected, "{flaw:?} {trust}: {}", answer.text);
+        let asked = world.peer.ask("asked", json!({})).await["configuration"].clone();
+        assert_eq!(asked, u32::from(expected == 200), "{flaw:?} {trust}");
+    }
 }

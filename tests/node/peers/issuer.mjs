@@ -1,7 +1,7 @@
 // An OpenID issuer whose keys, key sets and tokens are made by the library `jose`.
 
 import * as jose from 'jose';
-import { listen, ready } from './peer.mjs';
+import { listen, ready, settings } from './peer.mjs';
 
 const keys = new Map();
 let published = [];
@@ -30,7 +30,7 @@ const handle = (request, response) => {
 };
 
 const port = await listen(handle);
-const issuer = `http://127.0.0.1:${port}`;
+const issuer = `${settings.cert ? 'https' : 'http'}://127.0.0.1:${port}`;
 
 ready(port, {
   make,
