@@ -32,6 +32,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{settings::Transport, tools::Tools};
 use crate::wire;
 
+/// How long a child's last words are waited for, where it ends before it has begun to serve.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Of one line that a child writes to its standard error.
 const MAX_LOG_LINE_BYTES: u64 = 4 << 10;
 
@@ -89,7 +91,16 @@ impl Connection {
                 let (transport, log) = start(command, args, env)?;
                 let secrets = env.values().filter(|value| value.len() >= MIN_SECRET_BYTES).cloned().collect();
                 let log = log.map(|log| AbortOnDropHandle::new(tokio::spawn(tell(name.to_owned(), log, secrets))));
-                (listener.serve(transport).await.map_err(Box::new)?, log)
+                match listener.serve(transport).await {
+                    Ok(service) => (service, log),
+                    Err(error) => {
+                        // What it wrote before it went says why it did.
+                        if let Some(log) = log {
+                            let _ = tokio::time::timeout(LAST_WORDS, log).await;
+                        }
+                        return Err(Box::new(error).into());
+                    }
+                }
             }
         };
         let peer = service.peer().clone();
