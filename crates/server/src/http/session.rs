@@ -16,13 +16,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    body::{JsonBody, UnreadBody},
+    body::{JsonBody, UnreadBody, object},
     envelope::Peer,
     error::ApiError,
 };
 use crate::{
     app::App,
-    auth::{Caller, origin, unauthenticated},
+    auth::{
+        Caller,
+        credentials::{Several, cookie},
+        origin, unauthenticated,
+    },
 };
 
 const MAX_BODY_BYTES: usize = 16 << 10;
@@ -49,17 +53,19 @@ pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Res
             let tokens = app.authenticator.authority.sign_in(&email, password, address, &id).await?;
             answer(&app, tokens.ok_or_else(unauthenticated)?)
         }
-        SignIn { email: None, password: None } => match cookie(&headers, REFRESH_COOKIE) {
-            Some(token) if !has_credentials(&headers) => {
-                origin::check(&axum::http::Method::POST, &headers)?;
-                let tokens = app.authenticator.authority.refresh(token.to_owned(), &id).await?;
-                answer(&app, tokens.ok_or_else(unauthenticated)?)
+        SignIn { email: None, password: None } => {
+            match cookie(&headers, REFRESH_COOKIE).map_err(|Several| unauthenticated())? {
+                Some(token) if !has_credentials(&headers) => {
+                    origin::check(&axum::http::Method::POST, &headers)?;
+                    let tokens = app.authenticator.authority.refresh(token.to_owned(), &id).await?;
+                    answer(&app, tokens.ok_or_else(unauthenticated)?)
+                }
+                _ => {
+                    let context = app.authenticator.context(&axum::http::Method::POST, &headers, peer, id).await?;
+                    exchange(&app, &Caller::new(context)).await
+                }
             }
-            _ => {
-                let context = app.authenticator.context(&axum::http::Method::POST, &headers, peer, id).await?;
-                exchange(&app, &Caller::new(context)).await
-            }
-        },
+        }
         SignIn { email: None, .. } => Err(ApiError::invalid("email: is required beside password")),
         SignIn { password: None, .. } => Err(ApiError::invalid("password: is required beside email")),
     }
@@ -79,7 +85,7 @@ async fn sign_in(app: &App, body: UnreadBody) -> Result<SignIn, ApiError> {
     let JsonBody { bytes, held: _held } = app.intake.read(body, MAX_BODY_BYTES).await?;
     match bytes.trim_ascii() {
         [] => Ok(SignIn::default()),
-        text => serde_json::from_slice(text).map_err(ApiError::invalid),
+        text => object(text),
     }
 }
 
@@ -112,10 +118,4 @@ fn set_cookie(response: &mut Response, app: &App, name: &str, value: &str, path:
 
 fn has_credentials(headers: &HeaderMap) -> bool {
     headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-api-key")
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
 }
