@@ -326,13 +326,18 @@ fn the_least_recently_used_goes_first_and_comes_back_when_asked_for() {
             })
         };
         use doer_sandbox::loader::Factory as _;
-        assert_eq!(text(&a(), "/").await, "a");
+        let held = a();
+        assert_eq!(text(&held, "/").await, "a");
         for id in ["b", "c"] {
             // Time is kept in milliseconds.
             tokio::time::sleep(Duration::from_millis(3)).await;
             assert_eq!(text(&registry.get(key(id), counted(source(id)).1), "/").await, id);
         }
         assert_eq!((registry.stats().loaded, registry.stats().evictions), (2, 1));
+        // By the stub from before too: what it loads again counts, and pushes another out.
+        assert_eq!(text(&held, "/").await, "a");
+        assert_eq!(asked.load(SeqCst), 2);
+        assert_eq!((registry.stats().loaded, registry.stats().evictions), (2, 2));
         assert_eq!(text(&a(), "/").await, "a");
         assert_eq!(asked.load(SeqCst), 2);
     });

@@ -212,12 +212,13 @@ impl Inner {
         }
     }
 
-    /// The slot goes with its worker: stubs that hold it go on with it, and the next `get` makes another.
+    /// The slot stays where a stub holds it: what the stub loads into it again is counted like any other.
     fn evict(&self, key: &Key) {
-        if let Some((_, slot)) = self.slots.remove(key) {
+        if let Some(slot) = self.slots.get(key) {
             slot.empty();
             self.evictions.fetch_add(1, Relaxed);
         }
+        self.slots.remove_if(key, |_, slot| Arc::strong_count(slot) == 1);
     }
 
     fn loaded(&self) -> Vec<(Key, Arc<Worker>)> {

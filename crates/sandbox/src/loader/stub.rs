@@ -104,8 +104,11 @@ impl Stub {
                     worker.keep_image(image);
                     registry.make_room();
                 }
-                Ok(Err(error)) => worker.note_no_image(error.message),
-                Err(error) => worker.note_no_image(error.to_string()),
+                Ok(Err(error)) => tracing::debug!(hash = worker.hash, error = error.message, "no image of a worker"),
+                Err(error) => {
+                    tracing::debug!(hash = worker.hash, %error, "no image of a worker for now");
+                    worker.give_image_up();
+                }
             }
         });
     }

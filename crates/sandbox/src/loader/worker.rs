@@ -1,7 +1,7 @@
 //! A worker's code, and what it has become.
 
 use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
@@ -54,10 +54,9 @@ pub(super) struct Worker {
     pub(super) limits: Limits,
     source_bytes: u64,
     image: OnceLock<Image>,
-    /// An image is made once, or found to be impossible once.
+    /// Somebody makes an image, or has found that there can be none.
     asked: AtomicBool,
     last_used: AtomicU64,
-    failed: Mutex<Option<String>>,
 }
 
 impl Worker {
@@ -74,7 +73,6 @@ impl Worker {
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
-            failed: Mutex::new(None),
         }
     }
 
@@ -82,19 +80,19 @@ impl Worker {
         self.image.get()
     }
 
-    /// Is it this caller's to make the image? Says yes once.
+    /// Is it this caller's to make the image?
     pub(super) fn claims_image(&self) -> bool {
         self.image.get().is_none() && !self.asked.swap(true, Relaxed)
     }
 
     pub(super) fn keep_image(&self, image: Image) {
-        // Only one was ever claimed.
+        // One at a time is claimed.
         let _ = self.image.set(image);
     }
 
-    /// Why there is no image, for whoever looks.
-    pub(super) fn note_no_image(&self, why: String) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    /// It could not be made just now: whoever comes next may try again.
+    pub(super) fn give_image_up(&self) {
+        self.asked.store(false, Relaxed);
     }
 
     /// What it takes, as far as we keep it.
