@@ -344,6 +344,26 @@ fn the_least_recently_used_goes_first_and_comes_back_when_asked_for() {
 }
 
 #[test]
+fn names_that_nothing_came_of_are_not_kept() {
+    block_on(async {
+        let registry = registry(ROOM).await;
+        for id in 0..100 {
+            let stub = registry.get(key(&id.to_string()), || async { Err(LoadError::NotFound) });
+            stub.fetch(Entrypoint::default(), get("/"), invocation(Value::Null)).await.unwrap_err();
+        }
+        let (held, there) = (registry.get(key("held"), || async { Err(LoadError::NotFound) }), "there");
+        let there = registry.get(key(there), counted(code("export default { fetch: () => new Response('there') }")).1);
+        assert_eq!(text(&there, "/").await, "there");
+        drop(there);
+        registry.let_go_of_idle();
+        assert_eq!((registry.stats().names, registry.stats().loaded), (2, 1));
+        drop(held);
+        registry.let_go_of_idle();
+        assert_eq!((registry.stats().names, registry.stats().loaded), (1, 1));
+    });
+}
+
+#[test]
 fn one_id_in_two_namespaces_is_two_workers() {
     block_on(async {
         let registry = registry(ROOM).await;

@@ -41,6 +41,8 @@ pub struct Bounds {
 /// What is loaded now, and what has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RegistryStats {
+    /// Names that are kept: those that are loaded, and those that somebody holds a stub of or lately asked for.
+    pub names: usize,
     /// Workers that are loaded.
     pub loaded: usize,
     /// Bytes of their code and images.
@@ -132,11 +134,12 @@ impl Registry {
         });
     }
 
-    /// Lets go of what has not been called for long. To be called now and then.
+    /// Lets go of what has not been called for long, and of names that nothing came of. To be called now and then.
     pub fn let_go_of_idle(&self) {
         let inner = &self.inner;
         let oldest = inner.now().saturating_sub(u64::try_from(inner.bounds.idle.as_millis()).unwrap_or(u64::MAX));
         inner.let_go(|worker| worker.last_used() < oldest);
+        inner.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || !slot.is_empty());
     }
 
     /// Numbers for whoever watches.
@@ -144,6 +147,7 @@ impl Registry {
         let inner = &self.inner;
         let workers = inner.loaded();
         RegistryStats {
+            names: inner.slots.len(),
             loaded: workers.len(),
             bytes: workers.iter().map(|(_, worker)| worker.bytes()).sum(),
             loads: inner.loads.load(Relaxed),

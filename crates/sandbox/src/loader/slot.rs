@@ -130,6 +130,11 @@ impl Slot {
         }
     }
 
+    /// Is nothing loaded, nor about to be?
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.lock().1, State::Empty)
+    }
+
     /// Lets go of what is loaded or about to be. Who waits for it or runs it already is not disturbed.
     pub(super) fn empty(&self) {
         self.lock().1 = State::Empty;
