@@ -27,7 +27,7 @@ use doer_core::{
     tier::{Namespace, Tier},
     time::SystemClock,
 };
-use doer_sandbox::{CompilerConfig, Console, Image, Invocation, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{CompilerConfig, Console, Event, Image, Invocation, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
 
@@ -121,7 +121,7 @@ fn program(code: String) -> Program {
 
 fn invocation() -> Invocation {
     Invocation {
-        input: Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#)),
+        event: Event::Execute(Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#))),
         context: raw(r#"{"namespace":"bench"}"#),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),

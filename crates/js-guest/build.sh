@@ -22,7 +22,7 @@ target_dir="$PWD/target/guest"
 sources() {
     # Everything that the artifact is made of, in an order that no locale changes.
     find src web protocol/src -type f ! -path '*/tests/*' ! -name 'tests.rs' | LC_ALL=C sort
-    printf '%s\n' Cargo.toml Cargo.lock protocol/Cargo.toml build.sh
+    printf '%s\n' Cargo.toml Cargo.lock protocol/Cargo.toml build.rs build.sh
 }
 sources_hash() { sources | while read -r file; do printf '%s ' "$file"; sha256sum <"$file"; done | sha256sum | cut -d' ' -f1; }
 toolchain() { printf '%s / %s' "$("$RUSTC" --version)" "$("clang-$llvm" --version | head -n 1)"; }

@@ -3,16 +3,13 @@
 use doer_guest_protocol::Boot;
 use rquickjs::{Context, Result, Runtime};
 
-use crate::{console, intrinsics, modules, random, services, timers, web};
+use crate::{console, heap, intrinsics, modules, random, services, timers, web};
 
 /// Below this much of the 640 KiB stack (`-zstack-size`) QuickJS refuses to go deeper, by a `RangeError`; the
 /// rest is for natives that do not check. The host's own limit for Wasm frames lies far above both.
 const STACK_BYTES: usize = 480 << 10;
 /// The first collection of cycles comes when the heap has grown to this: most runs end before.
 const FIRST_COLLECTION_BYTES: usize = 16 << 20;
-
-/// Free heap that every run starts with.
-const ROOM_BYTES: usize = 1 << 20;
 
 /// Boots the engine, with the services that there are to call.
 ///
@@ -28,12 +25,13 @@ pub fn boot(table: &Boot) -> Result<Context> {
         console::install(&ctx)?;
         timers::install(&ctx)?;
         random::install(&ctx)?;
-        web::install(&ctx)?;
-        services::install(&ctx, table)
+        let platform = web::install(&ctx)?;
+        services::install(&ctx, table)?;
+        let scripts = platform.complete()?;
+        ctx.run_gc();
+        heap::make_room(scripts);
+        Ok::<_, rquickjs::Error>(())
     })?;
-    runtime.run_gc();
-    // Room to grow into without asking the host: growing memory is a system call there, in every run.
-    drop(Vec::<u8>::with_capacity(ROOM_BYTES));
     runtime.set_gc_threshold(FIRST_COLLECTION_BYTES);
     Ok(context)
 }

@@ -3,19 +3,27 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use rquickjs::{
-    Ctx, Function, Object, Persistent, Result, Value,
+    Coerced, Ctx, Function, Object, Persistent, Result, Value,
     function::{Args, Opt, Rest},
 };
 
-use crate::{error, host, scope};
+use crate::{host, intrinsics, scope, web};
 
 /// Intervals below this would starve everything else.
 const SHORTEST_INTERVAL_US: f64 = 1_000.0;
 /// As in browsers: a delay beyond 31 bits of milliseconds is no delay at all.
 const LONGEST_DELAY_MS: f64 = 2_147_483_647.0;
 
+/// What a timer runs.
+#[derive(Clone)]
+enum Callback {
+    Function(Persistent<Function<'static>>),
+    /// Code as a text, as the standard still has it.
+    Code(String),
+}
+
 struct Timer {
-    callback: Persistent<Function<'static>>,
+    callback: Callback,
     arguments: Vec<Persistent<Value<'static>>>,
     interval_us: Option<f64>,
 }
@@ -53,16 +61,20 @@ pub fn install(ctx: &Ctx<'_>) -> Result<()> {
 }
 
 fn define<'js>(ctx: &Ctx<'js>, globals: &Object<'js>, name: &'static str, repeat: bool) -> Result<()> {
-    let set = move |ctx: Ctx<'js>, callback: Value<'js>, delay: Opt<Value<'js>>, arguments: Rest<Value<'js>>| {
+    let set = move |ctx: Ctx<'js>, callback: Value<'js>, delay: Opt<Coerced<f64>>, arguments: Rest<Value<'js>>| {
         scope::refuse_global(&ctx, &format!("{name}()"))?;
-        let Some(callback) = callback.into_function() else {
-            let text = format!("{name}: the first argument must be a function");
-            return Err(rquickjs::Exception::throw_type(&ctx, &text));
+        let callback = match callback.as_function() {
+            Some(function) => Callback::Function(Persistent::save(&ctx, function.clone())),
+            None if callback.is_undefined() || callback.is_null() => {
+                let text = format!("{name}: the first argument must be a function");
+                return Err(rquickjs::Exception::throw_type(&ctx, &text));
+            }
+            None => Callback::Code(callback.get::<Coerced<String>>()?.0),
         };
-        let delay_ms = delay.0.and_then(|delay| delay.as_number()).unwrap_or(0.0);
+        let delay_ms = delay.0.map_or(0.0, |delay| delay.0);
         let delay_us = if delay_ms > 0.0 && delay_ms <= LONGEST_DELAY_MS { delay_ms * 1_000.0 } else { 0.0 };
         let timer = Timer {
-            callback: Persistent::save(&ctx, callback),
+            callback,
             arguments: arguments.0.into_iter().map(|argument| Persistent::save(&ctx, argument)).collect(),
             interval_us: repeat.then_some(delay_us.max(SHORTEST_INTERVAL_US)),
         };
@@ -116,7 +128,7 @@ pub fn run_one(ctx: &Ctx<'_>) -> Result<bool> {
     }) else {
         return Ok(false);
     };
-    let callback = timer.callback.clone().restore(ctx)?;
+    let callback = timer.callback.clone();
     let mut arguments = Args::new(ctx.clone(), timer.arguments.len());
     for argument in &timer.arguments {
         arguments.push_arg(argument.clone().restore(ctx)?)?;
@@ -125,8 +137,12 @@ pub fn run_one(ctx: &Ctx<'_>) -> Result<bool> {
         // Scheduled before the call, so that the callback can clear it.
         TIMERS.with_borrow_mut(|timers| timers.schedule(id, interval_us, timer));
     }
-    if let Err(error) = callback.call_arg::<Value<'_>>(arguments) {
-        error::report_uncaught(ctx, error);
+    let ran = match callback {
+        Callback::Function(function) => function.restore(ctx)?.call_arg::<Value<'_>>(arguments),
+        Callback::Code(code) => intrinsics::run_code(ctx, &code),
+    };
+    if let Err(error) = ran {
+        web::report(ctx, error);
     }
     Ok(true)
 }

@@ -11,6 +11,7 @@
   const charCode = native.uncurry(String.prototype.charCodeAt);
   const dateNow = Date.now;
   const mathFloor = Math.floor;
+  const PIECE = 65536;
 
   // A type with a character outside of U+0020..U+007E is dropped.
   const typeOf = (type) => {
@@ -80,6 +81,17 @@
       const to = end === undefined ? size : position(end, size);
       type = typeOf(str(type));
       return make(new Bytes(bufferOf(this.#bytes), offsetOf(this.#bytes) + from, to > from ? to - from : 0), type);
+    }
+    stream() {
+      const bytes = this.#bytes;
+      const size = lengthOf(bytes);
+      let at = 0;
+      return native.byteStream(() => {
+        if (at >= size) return null;
+        const chunk = copyOf(new Bytes(bufferOf(bytes), offsetOf(bytes) + at, size - at < PIECE ? size - at : PIECE));
+        at += PIECE;
+        return chunk;
+      }, undefined);
     }
     async text() { return decodeUtf8(this.#bytes); }
     async arrayBuffer() { return bufferOf(copyOf(this.#bytes)); }

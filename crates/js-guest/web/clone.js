@@ -17,6 +17,7 @@
   const bufferMax = getter(ArrayBuffer.prototype, 'maxByteLength');
   const resizable = getter(ArrayBuffer.prototype, 'resizable');
   const detached = getter(ArrayBuffer.prototype, 'detached');
+  const resize = uncurry(ArrayBuffer.prototype.resize);
   const transferBuffer = uncurry(ArrayBuffer.prototype.transfer);
   const typedAt = uncurry(Object.getPrototypeOf(Uint8Array.prototype).at);
   const typedLength = getter(Object.getPrototypeOf(Uint8Array.prototype), 'length');
@@ -71,6 +72,16 @@
     setBytes(new Uint8Array(copy), new Uint8Array(buffer));
     return copy;
   };
+  // Does a view grow with its buffer? Nothing says so but growing it, for a moment; the bytes that come and go are zeros.
+  const tracksLength = (value, data, buffer, length) => {
+    const size = bufferLength(buffer);
+    if (!resizable(buffer) || size === bufferMax(buffer)) return false;
+    const room = bufferMax(buffer) - size;
+    resize(buffer, size + (room < 8 ? room : 8));
+    const grown = (data ? viewLength(value) : typedLength(value)) > length;
+    resize(buffer, size);
+    return grown;
+  };
   const cloneView = (value, id, seen) => {
     const View = VIEWS[id];
     const data = id === DATAVIEW;
@@ -88,7 +99,8 @@
     } catch {
       throw refuse('A view outside of its buffer');
     }
-    return new View(clone(buffer, seen), offset, length);
+    const copy = clone(buffer, seen);
+    return tracksLength(value, data, buffer, length) ? new View(copy, offset) : new View(copy, offset, length);
   };
   // The stack of an error is an accessor of its prototype, that of a DOMException its own.
   const copyStack = (value, copy) => {
@@ -146,6 +158,7 @@
           const blob = makeBlob(bytesOfBlob(value), blobType(value));
           return isFile(value) ? makeFile(blob, fileName(value), fileModified(value)) : blob;
         }
+        if (native.isCryptoKey(value)) return native.cloneKey(value);
         if (isPlatformObject(value)) throw refuse('An object of the platform');
       }
       const copy = {};
@@ -199,6 +212,34 @@
     throw refuse('The object');
   };
 
+  // How an object moves that is no buffer; undefined where it does not.
+  const cloneChunk = (chunk) => clone(chunk, new Memory());
+  native.cloneChunk = cloneChunk;
+  const mover = (object) => {
+    if (native.isMessagePort(object)) {
+      if (native.isDetachedPort(object)) throw refuse('A port that was transferred');
+      return { __proto__: null, move: () => native.movePort(object) };
+    }
+    if (native.isReadableStream(object)) {
+      if (native.isLocked(object)) throw refuse('A locked stream');
+      return { __proto__: null, move: () => native.moveReadable(object, cloneChunk) };
+    }
+    if (native.isWritableStream(object)) {
+      if (native.isLockedWritable(object)) throw refuse('A locked stream');
+      return { __proto__: null, move: () => native.moveWritable(object, cloneChunk) };
+    }
+    if (native.isTransformStream(object)) {
+      const readable = native.readableOf(object);
+      const writable = native.writableOf(object);
+      if (native.isLocked(readable) || native.isLockedWritable(writable)) throw refuse('A locked stream');
+      return {
+        __proto__: null,
+        move: () => native.transformOf(native.moveReadable(readable, cloneChunk), native.moveWritable(writable, cloneChunk)),
+      };
+    }
+    return undefined;
+  };
+
   const objectOf = (v) => {
     if (!isObject(v)) throw new TypeError('structuredClone: transfer holds a value that is no object');
     return v;
@@ -208,22 +249,34 @@
     options = dictionary(options, 'structuredClone: options');
     const transfer = options === undefined ? undefined : options.transfer;
     if (transfer === undefined) return clone(value, seen);
-    const list = sequence(transfer, objectOf, 'structuredClone: transfer');
+    return cloneWith(value, sequence(transfer, objectOf, 'structuredClone: transfer'), seen).value;
+  };
+  const cloneWith = (value, list, seen = new Memory()) => {
     // A stand-in for each buffer while values are cloned: nothing is detached if that fails.
     const known = new Memory();
     for (let i = 0; i < list.length; i++) {
-      const buffer = list[i];
-      if (classId(buffer) !== BUFFER) throw refuse('An object in transfer');
-      if (known.has(buffer)) throw refuse('A buffer that is twice in transfer');
-      known.set(buffer, true);
+      const object = list[i];
+      if (classId(object) !== BUFFER && mover(object) === undefined) throw refuse('An object in transfer');
+      if (known.has(object)) throw refuse('An object that is twice in transfer');
+      known.set(object, true);
     }
-    for (let i = 0; i < list.length; i++) seen.set(list[i], cloneBuffer(list[i]));
+    for (let i = 0; i < list.length; i++) {
+      if (classId(list[i]) === BUFFER) seen.set(list[i], cloneBuffer(list[i]));
+      else seen.set(list[i], mover(list[i]).move());
+    }
     const copy = clone(value, seen);
     for (let i = 0; i < list.length; i++) {
+      if (classId(list[i]) !== BUFFER) continue;
       if (detached(list[i])) throw refuse('A detached ArrayBuffer');
       transferBuffer(list[i]);
     }
-    return copy;
+    const moved = [];
+    for (let i = 0; i < list.length; i++) moved[i] = seen.get(list[i]);
+    return { __proto__: null, value: copy, moved };
+  };
+  native.cloneWith = (value, transfer) => {
+    for (let i = 0; i < transfer.length; i++) objectOf(transfer[i]);
+    return cloneWith(value, transfer);
   };
   defineGlobal('structuredClone', { structuredClone(value, options = undefined) {
     arity(arguments.length, 1, 'structuredClone');

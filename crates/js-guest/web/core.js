@@ -163,7 +163,7 @@
   const illegal = () => new TypeError('Illegal constructor');
 
   Object.assign(native, {
-    uncurry, getter, DOMException, str, usv, dictionary, choice, arity, isObject, sequence, pairs, bytesOf, bufferOf,
+    uncurry, getter, DOMException, isView, str, usv, dictionary, choice, arity, isObject, sequence, pairs, bytesOf, bufferOf,
     offsetOf, lengthOf, setBytes, copyOf, expose, tag, define, constants, defineGlobal, SECRET, brand, isPlatformObject, illegal,
   });
 })

@@ -1,11 +1,10 @@
-// crypto: randomness, and digests of crypto.subtle.
+// crypto: randomness; what else there is is crypto.subtle.
 (function (native, globalThis) {
   'use strict';
   const {
-    DOMException, QuotaExceededError, SECRET, arity, bufferOf, bytesOf, classId, define, defineGlobal, digest, illegal, isObject,
-    lengthOf, randomFill, str,
+    DOMException, QuotaExceededError, SECRET, arity, bytesOf, classId, define, defineGlobal, illegal, isObject, lengthOf,
+    randomFill,
   } = native;
-  const upper = native.uncurry(String.prototype.toUpperCase);
 
   const INTEGERS = { __proto__: null };
   for (const name of [
@@ -13,34 +12,13 @@
     'BigUint64Array',
   ]) INTEGERS[classId(new globalThis[name](0))] = true;
 
-  class SubtleCrypto {
-    #brand = undefined;
-    static { native.brand((v) => #brand in v); }
-    constructor(secret = undefined) {
-      if (secret !== SECRET) throw illegal();
-    }
-    async digest(algorithm, data) {
-      this.#brand;
-      arity(arguments.length, 2, 'SubtleCrypto.digest');
-      const given = isObject(algorithm) ? algorithm.name : algorithm;
-      if (given === undefined) throw new TypeError('SubtleCrypto.digest: the algorithm has no name');
-      const name = upper(str(given));
-      const bytes = bytesOf(data);
-      if (bytes === undefined) throw new TypeError('SubtleCrypto.digest: the data is not a buffer');
-      const hash = digest(name, bytes);
-      if (hash === undefined) throw new DOMException(`The algorithm '${name}' is not known`, 'NotSupportedError');
-      return bufferOf(hash);
-    }
-  }
-  define(SubtleCrypto);
-
   class Crypto {
-    #subtle = new SubtleCrypto(SECRET);
+    #subtle = undefined;
     static { native.brand((v) => #subtle in v); }
     constructor(secret = undefined) {
       if (secret !== SECRET) throw illegal();
     }
-    get subtle() { return this.#subtle; }
+    get subtle() { return (this.#subtle ??= new native.SubtleCrypto(SECRET)); }
     getRandomValues(array) {
       this.#subtle;
       arity(arguments.length, 1, 'Crypto.getRandomValues');

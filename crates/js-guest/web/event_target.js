@@ -1,16 +1,11 @@
-// EventTarget and reportError. There is no tree of targets, so the path of an event has one.
+// EventTarget, which the global object is too. There is no tree of targets, so the path of an event has one.
 (function (native, globalThis) {
   'use strict';
   const { Event, arity, define, defineGlobal, eventState: stateOf, isObject, str } = native;
   const { apply } = Reflect;
 
-  const report = (error) => {
-    try {
-      globalThis.console.error(error);
-    } catch {
-      // Without a working console there is nobody to tell.
-    }
-  };
+  // For the errors of listeners; see error_event.js.
+  const report = (error) => native.reportUncaught(error);
 
   const captureOf = (options) => (isObject(options) ? !!options.capture : !!options);
   const find = (list, type, callback, capture) => {
@@ -32,10 +27,15 @@
   };
 
   let dispatch;
+  let listenersOf;
+  // Called without an object, as a global function is, its methods mean the global object, which is a target although it
+  // was not made as one.
+  const target = (v) => (v === undefined || v === null ? globalThis : v);
+  const ofGlobal = [];
   class EventTarget {
     #listeners = [];
     addEventListener(type, callback, options = undefined) {
-      const list = this.#listeners;
+      const list = listenersOf(target(this));
       arity(arguments.length, 2, 'EventTarget.addEventListener');
       type = str(type);
       callback = callbackOf(callback, 'EventTarget.addEventListener');
@@ -62,23 +62,24 @@
       }
     }
     removeEventListener(type, callback, options = undefined) {
-      const list = this.#listeners;
+      const list = listenersOf(target(this));
       arity(arguments.length, 2, 'EventTarget.removeEventListener');
       type = str(type);
       const at = find(list, type, callbackOf(callback, 'EventTarget.removeEventListener'), captureOf(options));
       if (at >= 0) drop(list, at);
     }
     dispatchEvent(event) {
-      this.#listeners;
+      listenersOf(target(this));
       arity(arguments.length, 1, 'EventTarget.dispatchEvent');
       const state = stateOf(event);
       if (state === undefined) throw new TypeError('EventTarget.dispatchEvent: not an Event');
       if (state.dispatching) throw new native.DOMException('The event is already being dispatched', 'InvalidStateError');
       state.trusted = false;
-      return dispatch(this, event, state);
+      return dispatch(target(this), event, state);
     }
     static {
       native.brand((v) => #listeners in v);
+      listenersOf = (v) => (v === globalThis ? ofGlobal : v.#listeners);
       const invoke = (listener, target, event) => {
         const { callback } = listener;
         try {
@@ -94,7 +95,7 @@
       };
       const pass = (target, event, state, capture) => {
         if (state.stop) return;
-        const live = target.#listeners;
+        const live = listenersOf(target);
         // Listeners that are added meanwhile wait for the next event.
         const list = [];
         for (let i = 0; i < live.length; i++) if (live[i].type === state.type && live[i].capture === capture) list[list.length] = live[i];
@@ -125,17 +126,62 @@
   }
   define(EventTarget);
 
-  // Events of the platform itself are trusted.
-  native.fire = (target, type) => {
-    const event = new Event(type);
+  for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) defineGlobal(name, EventTarget.prototype[name]);
+
+  // Events of the platform itself are trusted. False where one was canceled.
+  const trust = (target, event) => {
     const state = stateOf(event);
     state.trusted = true;
-    dispatch(target, event, state);
+    return dispatch(target, event, state);
   };
+  native.fire = (target, type) => trust(target, new Event(type));
+  native.dispatchTrusted = trust;
   native.EventTarget = EventTarget;
-  // A method, because a function could be called with `new`.
-  defineGlobal('reportError', { reportError(error) {
-    arity(arguments.length, 1, 'reportError');
-    report(error);
-  } }.reportError);
+  const { addEventListener, removeEventListener } = EventTarget.prototype;
+
+  // An attribute `on...` of a target: the first handler that is set takes a place among the listeners, and keeps it.
+  class Handlers extends WeakMap {}
+  for (const name of ['get', 'set']) Object.defineProperty(Handlers.prototype, name, { __proto__: null, value: WeakMap.prototype[name] });
+  native.handlerAttribute = (host, type, check, whenSet = undefined) => {
+    const name = `on${type}`;
+    const handlers = new Handlers();
+    const attribute = {
+      get [name]() {
+        return handlers.get(check(this))?.value ?? null;
+      },
+      set [name](value) {
+        const object = check(this);
+        value = isObject(value) ? value : null;
+        let handler = handlers.get(object);
+        if (handler === undefined) {
+          if (value === null) return;
+          handler = { __proto__: null, value: null, listening: false, call: undefined };
+          handler.call = (event) => {
+            const { value: f } = handler;
+            if (typeof f !== 'function') return;
+            const state = stateOf(event);
+            // An error is told to the global handler by its parts, and `true` says that it was dealt with.
+            if (state.type === 'error' && object === globalThis && native.isErrorEvent(event)) {
+              if (apply(f, object, [event.message, event.filename, event.lineno, event.colno, event.error]) === true) event.preventDefault();
+            } else if (apply(f, object, [event]) === false) {
+              event.preventDefault();
+            }
+          };
+          handlers.set(object, handler);
+        }
+        handler.value = value;
+        if (whenSet !== undefined) whenSet(object);
+        if (value === null && handler.listening) {
+          apply(removeEventListener, object, [type, handler.call]);
+          handler.listening = false;
+        } else if (value !== null && !handler.listening) {
+          apply(addEventListener, object, [type, handler.call]);
+          handler.listening = true;
+        }
+      },
+    };
+    const descriptor = Object.getOwnPropertyDescriptor(attribute, name);
+    descriptor.enumerable = descriptor.configurable = true;
+    Object.defineProperty(host, name, descriptor);
+  };
 })

@@ -2,6 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const { SECRET, arity, define, defineIterable, headerName, headerValue, isObject, pairs, str } = native;
+  const { defineProperty } = Object;
   const sort = native.uncurry(Array.prototype.sort);
 
   // Names that need no look at their characters, as they are mostly written.
@@ -82,15 +83,44 @@
   };
   const immutable = () => new TypeError('Headers are immutable');
 
+  // In the mode 'no-cors' a request has only headers that a form could have sent, too.
+  const lengthOfText = (text) => native.lengthOf(native.encode(text));
+  const SAFE = { __proto__: null, accept: 1, 'accept-language': 1, 'content-language': 1, 'content-type': 1 };
+  const matches = native.uncurry(RegExp.prototype.test);
+  const isSafelisted = (name, value) => {
+    if (!(name in SAFE) || lengthOfText(value) > 128) return false;
+    if (name === 'accept') return !matches(/[\x00-\x08\x0a-\x1f"():<>?@[\\\]{}\x7f]/, value);
+    if (name !== 'content-type') return matches(/^[0-9A-Za-z *,\-.;=]*$/, value);
+    if (matches(/[\x00-\x08\x0a-\x1f"():<>?@[\\\]{}\x7f]/, value)) return false;
+    const essence = native.mimeEssence(value);
+    return essence === 'application/x-www-form-urlencoded' || essence === 'multipart/form-data' || essence === 'text/plain';
+  };
+  const allowed = (list, name, value, combine) => {
+    if (!(name in SAFE)) return false;
+    const before = combine ? lookup(list, name) : null;
+    return isSafelisted(name, before === null ? value : `${before}, ${value}`);
+  };
+  native.onlySafelisted = (given) => {
+    const list = [];
+    for (let i = 0; i < given.length; i += 2) {
+      if (!allowed(list, given[i], given[i + 1], true)) continue;
+      list[list.length] = given[i];
+      list[list.length] = given[i + 1];
+    }
+    return list;
+  };
+
   class Headers {
     #list;
     #immutable = false;
+    #noCors = false;
     #sorted = undefined;
-    constructor(init = undefined, list = undefined, frozen = false) {
+    constructor(init = undefined, list = undefined, frozen = false, noCors = false) {
       // The platform wraps a list that a Request or Response already has.
       if (init === SECRET) {
         this.#list = list;
         this.#immutable = frozen;
+        this.#noCors = noCors;
       } else {
         this.#list = init === undefined ? [] : listOf(init, 'Headers');
       }
@@ -102,6 +132,7 @@
       value = headerValue(str(value));
       name = nameOf(name);
       if (this.#immutable) throw immutable();
+      if (this.#noCors && !allowed(list, name, value, true)) return;
       list[list.length] = name;
       list[list.length] = value;
       this.#sorted = undefined;
@@ -111,6 +142,7 @@
       arity(arguments.length, 1, 'Headers.delete');
       name = nameOf(str(name));
       if (this.#immutable) throw immutable();
+      if (this.#noCors && !(name in SAFE)) return;
       remove(list, name);
       this.#sorted = undefined;
     }
@@ -137,6 +169,7 @@
       value = headerValue(str(value));
       name = nameOf(name);
       if (this.#immutable) throw immutable();
+      if (this.#noCors && !allowed(list, name, value, false)) return;
       replace(list, name, value);
       this.#sorted = undefined;
     }
@@ -146,7 +179,13 @@
     }
   }
   define(Headers);
-  native.makeHeaders = (list, frozen) => new Headers(SECRET, list, frozen);
+  native.makeHeaders = (list, frozen, noCors = false) => new Headers(SECRET, list, frozen, noCors);
+  // Neither a spread, which asks an iterator that user code can replace, nor an assignment, which can run a setter.
+  native.copyList = (list) => {
+    const copy = [];
+    for (let i = 0; i < list.length; i++) defineProperty(copy, i, { __proto__: null, value: list[i], writable: true, enumerable: true, configurable: true });
+    return copy;
+  };
   native.headerList = listOf;
   native.headerLookup = lookup;
   // FormData keeps the same kind of list.

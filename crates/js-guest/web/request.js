@@ -2,8 +2,8 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, anySignal, bodyContent, bodyUsed, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup,
-    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, requestUrl, str, takeContent, urlHref,
+    SECRET, anySignal, bodyContent, choice, cloneContent, copyList, define, dictionary, extractBody, headerList, headerLookup,
+    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, moveContent, requestUrl, spendContent, str, takeContent, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
@@ -86,20 +86,19 @@
       init = dictionary(init, 'Request: init');
       let body = null;
       if (init !== undefined) body = initialize(this, init);
-      else if (this.#list !== undefined) this.#list = [...this.#list];
+      else if (this.#list !== undefined) this.#list = copyList(this.#list);
       else this.#list = [];
       if (body !== null) {
         this.#content = body;
+        if (taken !== null) spendContent(taken);
       } else if (taken !== null) {
         if (this.#method === 'GET' || this.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
-        if (taken.used) throw bodyUsed();
-        this.#content = bodyContent(taken.source, null);
-        taken.used = true;
+        this.#content = moveContent(taken);
       }
     }
     get method() { return this.#method; }
     get url() { return this.#url; }
-    get headers() { return (this.#headers ??= makeHeaders(this.#list, false)); }
+    get headers() { return (this.#headers ??= makeHeaders(this.#list, false, this.#description.mode === 'no-cors')); }
     get destination() { return this.#description.destination; }
     get referrer() { return this.#description.referrer; }
     get referrerPolicy() { return this.#description.referrerPolicy; }
@@ -127,7 +126,7 @@
       const copy = new Request(SECRET);
       copy.#url = this.#url;
       copy.#method = this.#method;
-      copy.#list = [...this.#list];
+      copy.#list = copyList(this.#list);
       copy.#content = content;
       copy.#description = this.#description;
       copy.#followed = this.#signal ?? this.#followed;
@@ -150,10 +149,12 @@
           request.#followed = signal === null ? undefined : signal;
         }
         if (headers !== undefined) request.#list = headerList(headers, 'Request');
-        else request.#list = request.#list === undefined ? [] : [...request.#list];
+        else request.#list = request.#list === undefined ? [] : copyList(request.#list);
+        if (request.#description.mode === 'no-cors') request.#list = native.onlySafelisted(request.#list);
         if (body === undefined || body === null) return null;
         if (request.#method === 'GET' || request.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');
         const content = extractBody(body);
+        if (content.source === undefined && duplex === undefined) throw new TypeError("Request: a stream as body needs duplex: 'half'");
         const { type } = content;
         const list = request.#list;
         if (type !== null && headerLookup(list, 'content-type') === null) {
@@ -170,6 +171,8 @@
         const body = content === null ? null : takeContent(content);
         return [request.#method, request.#url, request.#description.redirect, request.#list, body];
       };
+      // Cache mode and integrity, which the platform itself looks after.
+      native.requestCare = (request) => [request.#description.cache, request.#description.integrity];
       // The signal that can abort a request; undefined where there is none.
       native.requestSignal = (request) => request.#signal ?? request.#followed;
       native.newRequest = (url, method, body, ...list) => {

@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, arity, bodyContent, cloneContent, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase,
+    SECRET, arity, bodyContent, breakOffContent, bufferContent, cloneContent, copyList, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase, isStreaming,
     makeHeaders, mixBody, str, takeContent, urlHref,
   } = native;
   const stringify = JSON.stringify;
@@ -44,7 +44,7 @@
       const copy = new Response(SECRET);
       copy.#status = this.#status;
       copy.#statusText = this.#statusText;
-      copy.#list = [...this.#list];
+      copy.#list = copyList(this.#list);
       copy.#content = content;
       copy.#kind = this.#kind;
       return copy;
@@ -116,13 +116,31 @@
       mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
       native.brand((v) => #status in v);
       native.isResponse = (v) => isObject(v) && #status in v;
-      native.networkResponse = (status, url, redirected, body, ...list) => {
+      native.networkResponse = (status, statusText, url, redirected, body, ...list) => {
         const response = new Response(SECRET);
         response.#status = status;
+        response.#statusText = statusText;
         response.#kind = { __proto__: null, url, redirected };
         response.#list = list;
         if (body !== undefined && body !== null) response.#content = bodyContent(body, null);
         return response;
+      };
+      native.breakOffResponse = (response, reason) => {
+        if (response.#content !== null) breakOffContent(response.#content, reason);
+      };
+      native.dropBody = (response) => {
+        response.#content = null;
+      };
+      // The body of a response that came from the network, which nobody has seen yet.
+      native.networkBody = (response) => response.#content;
+      // The response itself, once its body is at hand; undefined where it is already.
+      native.bufferResponse = (response) => {
+        const content = response.#content;
+        if (content === null || !isStreaming(content)) return undefined;
+        return (async () => {
+          await bufferContent(content);
+          return response;
+        })();
       };
       native.takeResponse = (response) => {
         const content = response.#content;

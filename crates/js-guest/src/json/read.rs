@@ -17,7 +17,8 @@ const MAX_SAFE_DIGITS: usize = 15;
 /// # Errors
 /// The engine's own `SyntaxError`, where it is none.
 pub fn parse<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Value<'js>> {
-    let mut reader = Reader { ctx: ctx.as_raw().as_ptr(), text: text.as_bytes(), at: 0, depth: 0, keys: Default::default() };
+    let mut reader =
+        Reader { ctx: ctx.as_raw().as_ptr(), text: text.as_bytes(), at: 0, depth: 0, keys: Default::default() };
     match reader.document() {
         // SAFETY: the value is a new one, with a reference of its own.
         Ok(value) => Ok(unsafe { Value::from_raw(ctx.clone(), value) }),
@@ -368,12 +369,45 @@ mod tests {
     #[test]
     fn what_the_engine_reads_is_read_alike() {
         let texts = [
-            "null", " true ", "false", "0", "-0", "-0.0", "7", "-7", "2147483647", "2147483648", "-2147483649",
-            "999999999999999", "9007199254740993", "123456789012345678901234567890", "1.5", "-1.25e-7", "1E3", "1e400",
-            "5e-324", "\"\"", "\"a\"", "\"é ü\"", "\"\u{1F600} \u{FFFF}\"", r#""\"\\\/\b\f\n\r\t""#, r#""é\u00FC""#,
-            r#""\ud83d\ude00""#, r#""\ud83d""#, r#""\ude00\ud83d""#, r#""\ud83d\n""#, "[]", "{}", "[1,[2,[3]],{}]",
-            r#"{"a":1,"b":{"a":2,"b":[]}}"#, r#"{"2":1,"1":2,"a":3,"0":4}"#, r#"{"a":1,"a":2}"#, r#"{"__proto__":{"x":1}}"#,
-            r#"{"é":1,"Ã©":2,"\u00e9":3,"":4}"#, r#"[{"aa":1,"ba":2},{"aa":3,"ba":4}]"#, "\n{ \"a\" :\t[ 1 , 2 ] }\r\n",
+            "null",
+            " true ",
+            "false",
+            "0",
+            "-0",
+            "-0.0",
+            "7",
+            "-7",
+            "2147483647",
+            "2147483648",
+            "-2147483649",
+            "999999999999999",
+            "9007199254740993",
+            "123456789012345678901234567890",
+            "1.5",
+            "-1.25e-7",
+            "1E3",
+            "1e400",
+            "5e-324",
+            "\"\"",
+            "\"a\"",
+            "\"é ü\"",
+            "\"\u{1F600} \u{FFFF}\"",
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""é\u00FC""#,
+            r#""\ud83d\ude00""#,
+            r#""\ud83d""#,
+            r#""\ude00\ud83d""#,
+            r#""\ud83d\n""#,
+            "[]",
+            "{}",
+            "[1,[2,[3]],{}]",
+            r#"{"a":1,"b":{"a":2,"b":[]}}"#,
+            r#"{"2":1,"1":2,"a":3,"0":4}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"__proto__":{"x":1}}"#,
+            r#"{"é":1,"Ã©":2,"\u00e9":3,"":4}"#,
+            r#"[{"aa":1,"ba":2},{"aa":3,"ba":4}]"#,
+            "\n{ \"a\" :\t[ 1 , 2 ] }\r\n",
         ];
         let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
         with_context(|ctx| {
@@ -388,8 +422,33 @@ mod tests {
     #[test]
     fn what_the_engine_refuses_is_refused() {
         let texts = [
-            "", " ", "nul", "truee", "01", "-", "1.", ".5", "1e", "+1", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\n\"", "[1,]",
-            "[1", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[1 2]", "1 2", "{\"a\":1 \"b\":2}", "\u{feff}1", "'a'", "[,]",
+            "",
+            " ",
+            "nul",
+            "truee",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "\"",
+            "\"\\",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\n\"",
+            "[1,]",
+            "[1",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "[1 2]",
+            "1 2",
+            "{\"a\":1 \"b\":2}",
+            "\u{feff}1",
+            "'a'",
+            "[,]",
         ];
         with_context(|ctx| {
             for text in texts {

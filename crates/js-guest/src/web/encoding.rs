@@ -43,7 +43,8 @@ pub fn install(native: &Object<'_>) -> Result<()> {
     native.set("encodingName", Function::new(ctx.clone(), encoding_name)?)?;
     native.set("newDecoder", Function::new(ctx.clone(), new_decoder)?)?;
     native.set("decode", Function::new(ctx.clone(), decode)?)?;
-    native.set("decodeUtf8", Function::new(ctx.clone(), decode_utf8)?)
+    native.set("decodeUtf8", Function::new(ctx.clone(), decode_utf8)?)?;
+    native.set("decodeForm", Function::new(ctx.clone(), decode_form)?)
 }
 
 fn encode(ctx: Ctx<'_>, text: Text) -> Result<TypedArray<'_, u8>> {
@@ -138,4 +139,9 @@ fn decode_chunk(
 /// The standard's "UTF-8 decode": without the byte order mark, with U+FFFD for what is malformed.
 fn decode_utf8(data: TypedArray<'_, u8>) -> String {
     bytes::read(&data, |data| UTF_8.decode_with_bom_removal(data).0.into_owned())
+}
+
+/// The standard's "UTF-8 decode without BOM": a byte order mark is a character like any other.
+fn decode_form(data: TypedArray<'_, u8>) -> String {
+    bytes::read(&data, |data| UTF_8.decode_without_bom_handling(data).0.into_owned())
 }

@@ -11,11 +11,13 @@ use super::{bytes, text::Text};
 /// Functions of the platform's scripts, kept out of JavaScript's reach.
 struct Handoff<'js> {
     is_response: Function<'js>,
+    buffer_response: Function<'js>,
     take_response: Function<'js>,
     new_request: Function<'js>,
     bytes_of: Function<'js>,
     network_response: Function<'js>,
     fetch: Function<'js>,
+    report: Function<'js>,
 }
 
 #[expect(unsafe_code, reason = "the lifetime of the type is that of the values in it")]
@@ -41,11 +43,13 @@ pub struct TakenResponse {
 pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     let handoff = Handoff {
         is_response: native.get("isResponse")?,
+        buffer_response: native.get("bufferResponse")?,
         take_response: native.get("takeResponse")?,
         new_request: native.get("newRequest")?,
         bytes_of: native.get("bytesOf")?,
         network_response: native.get("networkResponse")?,
         fetch: native.get("fetch")?,
+        report: native.get("report")?,
     };
     ctx.store_userdata(handoff).map(|_| ()).map_err(|_| Error::Unknown)
 }
@@ -54,6 +58,14 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
 pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
     let asked = function(ctx, |handoff| handoff.is_response.clone()).and_then(|ask| ask.call((value.clone(),)));
     without_exception(ctx, asked).unwrap_or(false)
+}
+
+/// A promise of the same response with its whole body at hand; `None` where it is already.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where its body was used before.
+pub fn buffer_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Value<'js>>> {
+    function(ctx, |handoff| handoff.buffer_response.clone())?.call((value.clone(),))
 }
 
 /// Takes status, headers and body out of a response, whose body counts as used from then on.
@@ -98,8 +110,9 @@ pub fn new_request<'js>(
 pub fn response_from_network<'js>(ctx: &Ctx<'js>, response: &Response<'_>) -> Result<Value<'js>> {
     // A fragment is never sent, and no part of where an answer came from.
     let url = response.url.split('#').next().unwrap_or_default();
-    let mut args = Args::new(ctx.clone(), 4 + 2 * response.headers.len());
+    let mut args = Args::new(ctx.clone(), 5 + 2 * response.headers.len());
     args.push_arg(response.status)?;
+    args.push_arg(super::headers::reason_phrase(response.status))?;
     args.push_arg(url)?;
     args.push_arg(response.redirected)?;
     args.push_arg(match response.status {
@@ -111,6 +124,18 @@ pub fn response_from_network<'js>(ctx: &Ctx<'js>, response: &Response<'_>) -> Re
         args.push_arg(*value)?;
     }
     function(ctx, |handoff| handoff.network_response.clone())?.call_arg(args)
+}
+
+/// Reports what nobody caught: to the listeners of `error` on the global object, else to the console.
+pub fn report(ctx: &Ctx<'_>, error: Error) {
+    let thrown = match crate::error::thrown(ctx, error) {
+        Ok(thrown) => thrown,
+        Err(error) => return crate::error::report_uncaught(ctx, error),
+    };
+    let handled = function(ctx, |handoff| handoff.report.clone()).and_then(|report| report.call((thrown.clone(),)));
+    if without_exception(ctx, handled) != Some(true) {
+        crate::error::report_uncaught(ctx, ctx.throw(thrown));
+    }
 }
 
 /// `fetch`, as it was before any user code.

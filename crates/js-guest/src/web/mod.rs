@@ -4,53 +4,78 @@
 //! passed to each as an argument; nothing but the standard's own names ends up on the global object.
 //! What the invoker needs later is kept as [`handoff`] functions, out of reach of user code.
 
-use rquickjs::{Ctx, Object, Result};
+use flate2::{Decompress, FlushDecompress};
+use rquickjs::{Ctx, Error, Object, Result};
 
 mod base64;
 mod bytes;
 mod class_id;
 mod clock;
+mod compression;
 mod crypto;
+mod data_url;
 mod encoding;
 mod form;
+mod gzip;
 mod handoff;
 mod headers;
+mod mime;
 mod multipart;
 mod network;
 mod script;
 mod text;
 mod url;
+mod url_pattern;
 
 #[cfg(test)]
 mod tests;
 
 pub use handoff::{
-    TakenResponse, bytes_of, fetch_function, is_response, new_request, response_from_network, take_response,
+    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, report, response_from_network,
+    take_response,
 };
 
-/// Name and text of each script, in the order in which they build on each other.
-const SCRIPTS: &[(&str, &str)] = &[
-    ("core", include_str!("../../web/core.js")),
-    ("iterable", include_str!("../../web/iterable.js")),
-    ("quota", include_str!("../../web/quota.js")),
-    ("event", include_str!("../../web/event.js")),
-    ("event_target", include_str!("../../web/event_target.js")),
-    ("abort", include_str!("../../web/abort.js")),
-    ("url_search_params", include_str!("../../web/url_search_params.js")),
-    ("url", include_str!("../../web/url.js")),
-    ("encoding", include_str!("../../web/encoding.js")),
-    ("blob", include_str!("../../web/blob.js")),
-    ("headers", include_str!("../../web/headers.js")),
-    ("form_data", include_str!("../../web/form_data.js")),
-    ("body", include_str!("../../web/body.js")),
-    ("request", include_str!("../../web/request.js")),
-    ("response", include_str!("../../web/response.js")),
-    ("fetch", include_str!("../../web/fetch.js")),
-    ("clone", include_str!("../../web/clone.js")),
-    ("crypto", include_str!("../../web/crypto.js")),
-    ("performance", include_str!("../../web/performance.js")),
-    ("globals", include_str!("../../web/globals.js")),
+/// What many runs touch, in the order in which they build on each other.
+const USUAL: &[&str] = &[
+    "core",
+    "iterable",
+    "quota",
+    "event",
+    "event_target",
+    "error_event",
+    "abort",
+    "url_search_params",
+    "url",
+    "encoding",
+    "blob",
+    "headers",
+    "form_data",
+    "body",
+    "request",
+    "response",
+    "fetch",
+    "clone",
+    "crypto",
+    "performance",
+    "globals",
 ];
+
+/// What few runs touch, and large.
+const LARGE: &[&str] = &[
+    VENDORED_STREAMS,
+    "streams",
+    "text_streams",
+    "compression",
+    "url_pattern",
+    "crypto_key",
+    "crypto_algorithms",
+    "crypto_import",
+    "subtle",
+    "message",
+];
+
+/// Somebody else's, and wrapped so that it leaves its classes where ours look for them.
+const VENDORED_STREAMS: &str = "vendor/web-streams-polyfill";
 
 /// To be called before each invocation's code runs. Without `network`, `fetch` refuses.
 pub fn begin_invocation(network: bool) {
@@ -58,26 +83,85 @@ pub fn begin_invocation(network: bool) {
     network::permit(network);
 }
 
-/// Puts the web platform on the global object.
+/// The platform amid its installation.
+pub struct Platform<'js> {
+    native: Object<'js>,
+    scripts: Scripts,
+}
+
+/// Puts what many runs touch on the global object.
 ///
 /// # Errors
 /// Only if the platform's own scripts do not run, which is a defect of the build.
-pub fn install(ctx: &Ctx<'_>) -> Result<()> {
+pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Platform<'js>> {
+    let scripts = Scripts::unpack();
     let native = Object::new_proto(ctx.clone(), None)?;
     base64::install(&native)?;
     class_id::install(&native)?;
     clock::install(&native)?;
+    compression::install(&native)?;
     crypto::install(&native)?;
+    data_url::install(&native)?;
     encoding::install(&native)?;
     form::install(&native)?;
     headers::install(&native)?;
+    mime::install(&native)?;
     multipart::install(&native)?;
     network::install(&native)?;
     url::install(&native)?;
-    for (name, text) in SCRIPTS {
+    url_pattern::install(&native)?;
+    run(&native, &scripts, USUAL)?;
+    handoff::keep(ctx, &native)?;
+    Ok(Platform { native, scripts })
+}
+
+impl Platform<'_> {
+    /// Puts the rest there. Gives back what has held the scripts' text: a block low in the heap, from before all of them.
+    ///
+    /// # Errors
+    /// As [`install`].
+    pub fn complete(self) -> Result<String> {
+        run(&self.native, &self.scripts, LARGE)?;
+        Ok(self.scripts.0)
+    }
+}
+
+fn run(native: &Object<'_>, scripts: &Scripts, names: &[&str]) -> Result<()> {
+    let ctx = native.ctx();
+    for name in names {
+        let text = scripts.text(name).ok_or(Error::Unknown)?;
+        let wrapped;
+        let text = if *name == VENDORED_STREAMS {
+            wrapped = format!(
+                "(function (native) {{ const exports = {{}}, module = {{}}; native.vendoredStreams = exports;\n{text}\n}})"
+            );
+            &wrapped
+        } else {
+            text
+        };
         // Frames of the platform in a user's stack trace are recognisable by this prefix.
         let script = script::compile(ctx, &format!("doer:web/{name}"), text)?;
         script.call::<_, ()>((native.clone(), ctx.globals()))?;
     }
-    handoff::keep(ctx, &native)
+    Ok(())
+}
+
+/// The text of all scripts, packed by `build.rs`: name, zero, text, zero, for each.
+struct Scripts(String);
+
+impl Scripts {
+    const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/scripts.deflated"));
+    const LEN: usize = include!(concat!(env!("OUT_DIR"), "/scripts_len.rs"));
+
+    fn unpack() -> Self {
+        let mut texts = Vec::with_capacity(Self::LEN);
+        let unpacked = Decompress::new(false).decompress_vec(Self::PACKED, &mut texts, FlushDecompress::Finish);
+        debug_assert!(unpacked.is_ok());
+        Self(String::from_utf8(texts).unwrap_or_default())
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let mut parts = self.0.split('\0');
+        parts.by_ref().step_by(2).position(|other| other == name).and_then(|at| self.0.split('\0').nth(2 * at + 1))
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rquickjs::{Array, Ctx, Function, IntoJs, Object, Result, TypedArray, Value};
 use sha2::{Digest, Sha256};
 
-use super::{bytes, text::Text};
+use super::{bytes, mime::Mime, text::Text};
 
 /// Adds `formType`, `multipartEncode` and `multipartParse`.
 ///
@@ -21,15 +21,12 @@ pub fn install(native: &Object<'_>) -> Result<()> {
 /// What kind of form a `content-type` announces: the boundary of a multipart one, an empty string for a
 /// URL-encoded one, `undefined` for all else.
 fn form_type(content_type: Text) -> Option<String> {
-    let mut parts = content_type.0.split(';').map(str::trim);
-    let essence = parts.next()?.to_ascii_lowercase();
-    if essence == "application/x-www-form-urlencoded" {
-        return Some(String::new());
+    let mime = Mime::of_header(&content_type.0)?;
+    match mime.essence.as_str() {
+        "application/x-www-form-urlencoded" => Some(String::new()),
+        "multipart/form-data" => mime.parameter("boundary").filter(|boundary| !boundary.is_empty()).map(str::to_owned),
+        _ => None,
     }
-    let boundary =
-        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("boundary"));
-    let boundary = boundary.map(|(_, value)| value.trim_matches('"').to_owned());
-    boundary.filter(|boundary| essence == "multipart/form-data" && !boundary.is_empty())
 }
 
 /// The body and its boundary.

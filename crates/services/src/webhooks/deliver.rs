@@ -39,7 +39,7 @@ impl State {
 
         let owner: Owner = from_json(&draft.owner, "endpoints.owner")?;
         let Some(scope) = self.standing.scope(&owner).await? else {
-            return Ok(Outcome::failed("not sent: the namespace is suspended, or who registered the endpoint is gone"));
+            return Ok(Outcome::Held("not sent: the namespace is suspended, or who registered the endpoint is gone"));
         };
         let key = self.sealer.open(&draft.secret, &endpoints::purpose(&claim.namespace, &claim.lane))?;
         let now_s = self.clock.now_ms() / 1000;

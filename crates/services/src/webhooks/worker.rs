@@ -2,7 +2,7 @@
 //! something becomes due, and one that forgets what is long done.
 
 use std::{
-    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -25,6 +25,8 @@ const MAX_SLEEP: Duration = Duration::from_mins(1);
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// Before an attempt that did not count is made again.
 const NOT_NOW: Duration = Duration::from_secs(10);
+/// Before a lane is looked at again whose owner may do nothing at present.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Characters of an error that are kept.
 const MAX_ERROR_CHARS: usize = 500;
 
@@ -44,6 +46,8 @@ pub(super) enum Outcome {
     Hopeless { status: Option<u16>, error: String },
     /// It could not be tried.
     NotNow(String),
+    /// Nothing of its lane may be tried at present: it waits, however long that takes.
+    Held(&'static str),
 }
 
 impl Outcome {
@@ -86,13 +90,15 @@ impl State {
     ) -> Result<Duration, Error> {
         let (limits, lease) = (self.settings.concurrency, self.attempt_timeout(kind) + LEASE_MARGIN);
         loop {
-            let (busy, now) = (busy.clone(), self.clock.now_ms());
+            let (shared, now) = (busy.clone(), self.clock.now_ms());
             let claimed = self.database.write(move |transaction| {
-                let claims = lanes::claim(transaction, kind, &busy, limits, now, millis(lease))?;
+                let claims = lanes::claim(transaction, kind, &shared, limits, now, millis(lease))?;
                 Ok((claims, lanes::next_due(transaction, kind, now)?))
             });
             let (claims, next) = self.watched(claimed.await)?;
             if claims.is_empty() {
+                let rested = busy.lock().unwrap_or_else(PoisonError::into_inner).next_rested();
+                let next = next.into_iter().chain(rested).min();
                 let sleep = next.map_or(MAX_SLEEP, |due| Duration::from_millis(due.saturating_sub(now)));
                 return Ok(sleep.min(MAX_SLEEP));
             }
@@ -112,6 +118,9 @@ impl State {
             Outcome::failed("Internal error")
         });
         let now = self.clock.now_ms();
+        if let Outcome::Held(_) = outcome {
+            claim.rest_lane(now + millis(LOOK_AGAIN));
+        }
         let settled = settled(kind, claim.attempt, outcome, self.waits(kind), now);
         let keep = self.kept();
         let recorded = self.database.write(move |transaction| {
@@ -154,14 +163,18 @@ fn settled(kind: Kind, attempt: u32, outcome: Outcome, waits: &Waits, now_ms: u6
             Some(wait) => ("failed", at(wait.max(retry_after.unwrap_or_default())), status, Some(error)),
             None => ("dead", None, status, Some(error)),
         },
-        Outcome::NotNow(error) => {
-            let last_error = Some(shortened(error));
-            let attempts = attempt - 1;
-            let status = if attempts == 0 { "pending" } else { "failed" };
-            return Settled { status, due_at: at(NOT_NOW), attempts, last_status: None, last_error };
-        }
+        Outcome::NotNow(error) => return put_off(attempt, at(NOT_NOW), error),
+        // Due at once; it is the lane that rests.
+        Outcome::Held(error) => return put_off(attempt, Some(now_ms), error.to_owned()),
     };
     Settled { status, due_at, attempts: attempt, last_status, last_error: error.map(shortened) }
+}
+
+/// After an attempt that does not count.
+fn put_off(attempt: u32, due_at: Option<u64>, error: String) -> Settled {
+    let attempts = attempt - 1;
+    let status = if attempts == 0 { "pending" } else { "failed" };
+    Settled { status, due_at, attempts, last_status: None, last_error: Some(shortened(error)) }
 }
 
 fn shortened(error: String) -> String {

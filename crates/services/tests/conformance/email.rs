@@ -13,7 +13,7 @@ use doer_services::{
     tasks::Tasks,
 };
 
-use crate::{candidate::Candidate, smtp::Smtp};
+use crate::{candidate::Candidate, jobs::Ranks, smtp::Smtp};
 
 /// The scenarios reach the end of a day's mails.
 struct FiveMailsPerDay;
@@ -40,7 +40,7 @@ pub async fn embedded() -> Candidate {
         ..Settings::default()
     };
     let email = EmbeddedEmail::open(dir.path(), Arc::new(SystemClock), Arc::new(FiveMailsPerDay), settings).unwrap();
-    email.start(&tasks);
+    email.start(&tasks, Arc::new(Ranks::default()));
     let backend: Arc<dyn Email> = Arc::new(email);
     Candidate { tasks, around: vec![Box::new(dir), Box::new(smtp)], ..Candidate::new(Service::Email, backend) }
 }

@@ -230,3 +230,19 @@ fn timeouts_use_the_timer_of_the_global_object() {
         for (const bad of [-1, NaN, Infinity, 2 ** 53]) throws(TypeError, () => AbortSignal.timeout(bad));
     "#);
 }
+
+#[test]
+fn the_global_object_hears_of_errors_that_nobody_caught() {
+    run(r#"
+        const seen = [];
+        addEventListener('error', (event) => { seen.push([event.error.message, event instanceof ErrorEvent, event.target === globalThis]); event.preventDefault(); });
+        reportError(new Error('reported'));
+        queueMicrotask(() => { throw new Error('queued'); });
+        await null;
+        globalThis.onerror = (...all) => { seen.push(all.length); return true; };
+        reportError(new Error('again'));
+        same(seen, [['reported', true, true], ['queued', true, true], ['again', true, true], 5]);
+        throws(TypeError, () => new PromiseRejectionEvent('x'));
+        equal(new MessageEvent('message', { data: 1 }).data, 1);
+    "#);
+}

@@ -136,3 +136,17 @@ fn search_params_have_the_methods_of_a_multimap() {
         throws(TypeError, () => p.forEach(1));
     "#);
 }
+
+#[test]
+fn patterns_of_urls_match_and_name_groups() {
+    run(r#"
+        const p = new URLPattern({ pathname: '/books/:id(\\d+)/*' });
+        same([p.pathname, p.hasRegExpGroups, p.test('https://a.example/books/12/x'), p.test('https://a.example/books/b/x')], ['/books/:id(\\d+)/*', true, true, false]);
+        same(p.exec({ pathname: '/books/7/rest' }).pathname, { input: '/books/7/rest', groups: { 0: 'rest', id: '7' } });
+        const q = new URLPattern('https://:sub.my-site.example/:page?', { ignoreCase: true });
+        equal(q.exec('https://www.my-site.example/Home').hostname.groups.sub, 'www');
+        equal(new URLPattern('/a', 'https://b.example').exec('https://b.example/a').inputs[0], 'https://b.example/a');
+        equal(new URLPattern('(http|https)://x').test('https://x/'), true);
+        for (const bad of [() => new URLPattern('/relative'), () => new URLPattern('(', 'https://a/'), () => new URLPattern({ pathname: '([' })]) throws(TypeError, bad);
+    "#);
+}
