@@ -7,7 +7,6 @@ mod cache_key;
 mod context;
 mod done;
 mod flight;
-mod modules;
 mod plan;
 mod program;
 mod request;
