@@ -9,6 +9,7 @@ mod env;
 mod error;
 mod json;
 mod limits;
+mod loadable;
 mod modules;
 mod reference;
 

@@ -347,3 +347,44 @@ fn what_was_accepted_stays() {
     assert!(decode(&json).is_err());
     assert!(WorkerCode::decode(&json, &Rules::kept()).is_ok());
 }
+
+fn loadable(members: &str) -> Result<crate::loader::Code, String> {
+    let code = decode(&with(members)).unwrap();
+    code.loadable(Limits::of(Tier::Tenant)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_can_be_loaded_is_and_the_rest_is_told_by_its_path() {
+    use crate::loader::EnvBinding;
+
+    let code = loadable(r#""env": {"A": {"b": [1]}, "DB": {"$service": "db"}, "DO": {"$service": "DO"}}"#).unwrap();
+    let env = [
+        ("A", EnvBinding::Value(r#"{"b":[1]}"#.to_owned())),
+        ("DB", EnvBinding::Service(Service::Db)),
+        ("DO", EnvBinding::Unified),
+    ];
+    assert_eq!(code.env.unwrap(), env.map(|(name, binding)| (name.to_owned(), binding)));
+    let code = loadable(r#""limits": {"cpuMs": 5}"#).unwrap();
+    assert_eq!((code.env, code.limits.cpu), (None, Duration::from_millis(5)));
+    for (members, message) in [
+        (r#""env": {"a b": {"$worker": "x"}}"#, r#"env["a b"].$worker: is not supported yet"#),
+        (r#""env": {"S": {"$secret": "x"}}"#, "env.S.$secret: is not supported yet"),
+        (r#""globalOutbound": {"$worker": "x"}"#, "globalOutbound.$worker: is not supported yet"),
+        (r#""tails": [{"$worker": "x"}]"#, "tails: is not supported yet"),
+        (r#""compatibilityFlags": ["disallow_eval"]"#, r#"compatibilityFlags: "disallow_eval" is not supported yet"#),
+    ] {
+        assert_eq!(loadable(members).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn services_are_those_that_env_names() {
+    let services = |members: &str| decode(&with(members)).unwrap().services().map(|grants| grants.to_string());
+    assert_eq!(services(r#""env": null"#), None);
+    assert_eq!(services(r#""env": {"A": 1}"#).as_deref(), Some(""));
+    assert_eq!(
+        services(r#""env": {"A": {"$service": "queue"}, "B": {"$service": "db"}}"#).as_deref(),
+        Some("db, queue")
+    );
+    assert_eq!(services(r#""env": {"A": {"$service": "db"}, "B": {"$service": "DO"}}"#), None);
+}

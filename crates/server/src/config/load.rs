@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
-use doer_sandbox::worker::CompatibilityDate;
+use doer_sandbox::{loader::Bounds, worker::CompatibilityDate};
 use toml::{Table, Value};
 
 use super::{
@@ -98,7 +98,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
             insecure_cookies: reader.boolean("auth.insecure_cookies"),
         },
         execution: read_execution(&mut reader),
-        workers: Workers { compatibility_date: read_date(&mut reader, "workers.compatibility_date") },
+        workers: read_workers(&mut reader),
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
             queue: reader.integer("compiler.queue", 0..=1_000_000),
@@ -129,6 +129,17 @@ fn read_execution(reader: &mut Reader<'_>) -> Execution {
         background_threads: reader.integer("execution.background_threads", 0..=4096),
         result_cache_bytes: to_usize(reader.bytes("execution.result_cache_mib", MIB)),
         recent: reader.integer("execution.recent", 0..=10_000_000),
+    }
+}
+
+fn read_workers(reader: &mut Reader<'_>) -> Workers {
+    Workers {
+        compatibility_date: read_date(reader, "workers.compatibility_date"),
+        bounds: Bounds {
+            workers: reader.integer("workers.loaded", 1..=10_000_000),
+            bytes: reader.bytes("workers.loaded_mib", MIB),
+            idle: reader.positive_duration("workers.idle"),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ pub mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use doer_sandbox::worker::CompatibilityDate;
+use doer_sandbox::{loader::Bounds, worker::CompatibilityDate};
 
 pub use limits::LimitTable;
 pub use load::Sources;
@@ -114,6 +114,8 @@ pub struct Execution {
 pub struct Workers {
     /// The compatibility date of one that names none.
     pub compatibility_date: CompatibilityDate,
+    /// How much is kept loaded.
+    pub bounds: Bounds,
 }
 
 /// Compiler processes.

@@ -15,6 +15,7 @@ mod runner;
 pub mod schema;
 mod sse;
 mod verdict;
+mod worker;
 
 pub use cache::ResultCache;
 pub use context::guest_context;
@@ -26,3 +27,4 @@ pub use response::{ExecuteResponse, UsageBody, ms};
 pub use runner::{Runner, invocation};
 pub use sse::{finished, stream};
 pub use verdict::Verdict;
+pub use worker::WorkerCall;
