@@ -116,7 +116,7 @@ impl Fixture {
     }
 
     async fn consume(&self, scope: &Scope, queue: &str, code: &str, options: ConsumerOptions) {
-        let params = SetConsumer { queue: queue.to_owned(), target: snippet(code), options: Some(options) };
+        let params = SetConsumer { queue: queue.to_owned(), target: snippet(code).into(), options: Some(options) };
         self.queue.set_consumer(scope, params).await.unwrap();
     }
 
@@ -185,7 +185,7 @@ async fn anonymous_callers_have_nothing_durable() {
     assert_eq!(error.code, Code::Forbidden);
     let receive = Receive { queue: "q".to_owned(), options: None };
     assert_eq!(fixture.queue.receive(&nobody(), receive).await.unwrap_err().code, Code::Forbidden);
-    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(RETURNS_INPUT), options: None };
+    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(RETURNS_INPUT).into(), options: None };
     assert_eq!(fixture.queue.set_consumer(&nobody(), consumer).await.unwrap_err().code, Code::Forbidden);
 }
 
@@ -479,7 +479,7 @@ async fn a_message_stays_with_a_consumer_that_takes_long() {
     let queue = EmbeddedQueue::open(dir.path(), settings, Arc::new(SystemClock), Arc::new(DefaultQuotas)).unwrap();
     let (programs, tasks, scope) = (KnownPrograms::new(), Tasks::default(), admin("tenant:a"));
     queue.start(&tasks, Arc::new(Ranks::default()), programs.clone());
-    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(HOLD), options: None };
+    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(HOLD).into(), options: None };
     queue.set_consumer(&scope, consumer).await.unwrap();
     let sent = Send { queue: "q".to_owned(), message: json!(1), options: None };
     let id = queue.send(&scope, sent).await.unwrap().id;

@@ -2,9 +2,9 @@
 
 use doer_core::{limits::Limits, scoped::Grants};
 
-use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, json};
+use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, events, json};
 use crate::{
-    ModuleSource,
+    ModuleSource, Program,
     loader::{Code, EnvBinding},
 };
 
@@ -20,8 +20,9 @@ impl WorkerCode {
             Ok((name.clone(), binding(&path, member)?))
         });
         let env = env.collect::<Result<Vec<_>, InvalidCode>>()?;
+        let (main, modules) = events::before(&self.main_module, &self.modules);
         Ok(Code {
-            program: self.program(),
+            program: Program::Modules { main, modules },
             env: (!env.is_empty()).then_some(env),
             hash: self.hash().to_string(),
             limits: self.limits.lowered(limits),
