@@ -14,13 +14,14 @@ use std::{
 
 use doer_core::{
     quota::{DefaultQuotas, Quota, Quotas},
+    run::WorkerTarget,
     scope::Scope,
     service::{
         Code, ServiceError,
         queue::{
-            Ack, Batch, CancelJob, ConsumerOptions, Count, Delivery, GetJob, GetStats, Job, JobStatus, ListJobs,
-            ListJobsOptions, Queue, Receive, ReceiveOptions, RemoveConsumer, Retry, RetryOptions, Send, SendOptions,
-            SetConsumer,
+            Ack, Batch, CancelJob, ConsumerOptions, ConsumerTarget, Count, Delivery, GetJob, GetStats, Job, JobStatus,
+            ListJobs, ListJobsOptions, Queue, Receive, ReceiveOptions, RemoveConsumer, Retry, RetryOptions, Send,
+            SendOptions, SetConsumer, WorkerConsumer,
         },
     },
     tier::Tier,
@@ -187,6 +188,23 @@ async fn anonymous_callers_have_nothing_durable() {
     assert_eq!(fixture.queue.receive(&nobody(), receive).await.unwrap_err().code, Code::Forbidden);
     let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(RETURNS_INPUT).into(), options: None };
     assert_eq!(fixture.queue.set_consumer(&nobody(), consumer).await.unwrap_err().code, Code::Forbidden);
+}
+
+#[tokio::test]
+async fn a_consumer_may_be_a_worker() {
+    let fixture = Fixture::new();
+    let scope = admin("tenant:a");
+    let worker = WorkerTarget { id: "retries".to_owned(), entrypoint: None };
+    let target = ConsumerTarget::Worker(WorkerConsumer { worker });
+    let consumer = SetConsumer { queue: "q".to_owned(), target: target.clone(), options: None };
+    assert_eq!(fixture.queue.set_consumer(&scope, consumer).await.unwrap().target, target);
+    for message in 1..=2 {
+        fixture.post(&scope, "q", json!(message)).await;
+    }
+    assert_eq!(fixture.queue.run_due().await.unwrap(), 1);
+    assert_eq!(fixture.programs.inputs()[0]["told"], "queue");
+    let states = fixture.all(&scope, "q").await;
+    assert_eq!(states, [(json!(1), JobStatus::Delayed), (json!(2), JobStatus::Completed)]);
 }
 
 #[tokio::test]
