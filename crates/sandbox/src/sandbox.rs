@@ -62,16 +62,16 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Engine`] or [`Error::Io`] where the host cannot give what is needed.
     pub async fn start(config: SandboxConfig) -> Result<Self, Error> {
-        let wasm = engine::engine(&config)?;
+        let (javascript, modules) = (engine::for_javascript()?, engine::for_modules(&config)?);
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
         let slot_count = config.concurrency as usize;
         let compiler = Compiler::new(config.compiler);
         let inner = Inner {
-            javascript: JavaScript::start(&wasm, &cache).await?,
-            commands: Commands::new(&wasm, compiler.clone(), load_compiled)?,
+            javascript: JavaScript::start(&javascript, &cache, slot_count, config.keep_resident_bytes).await?,
+            commands: Commands::new(&modules, compiler.clone(), load_compiled)?,
             compiler,
             background: Background::start(config.background_threads)?,
-            ticker: Ticker::start(wasm)?,
+            ticker: Ticker::start(vec![javascript, modules])?,
             slots: Semaphore::new(slot_count),
             slot_count,
             waiting: AtomicUsize::new(0),

@@ -6,7 +6,7 @@
 use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload};
 
 use super::answer::Refusal;
-use crate::{engine::TABLE_ELEMENTS, image::PAGE_BYTES};
+use crate::{engine::TABLE_ELEMENTS, memory::WASM_PAGE_BYTES};
 
 /// Functions with a body. A whole Python interpreter has 20,000.
 const MAX_FUNCTIONS: u32 = 100_000;
@@ -47,7 +47,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
             Payload::MemorySection(section) => {
                 at_most(section.count(), MAX_MEMORIES, "memories")?;
                 for memory in section {
-                    memory_bytes += memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES as u64);
+                    memory_bytes += memory.map_err(invalid)?.initial.saturating_mul(WASM_PAGE_BYTES as u64);
                 }
             }
             Payload::TableSection(section) => {
