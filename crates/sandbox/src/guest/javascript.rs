@@ -428,6 +428,12 @@ fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         let account = &state.account;
         state.operations.get_or_insert_with(|| Operations::new(account)).submit(bytes)
     })?;
+    linker.func_wrap("doer", "ended", |mut caller: Caller<'_, State>| {
+        let state = caller.data_mut();
+        let Some(operations) = &mut state.operations else { return Ok(0) };
+        state.message = operations.ended_already()?;
+        u32::try_from(state.message.len()).map_err(wasmtime::Error::from)
+    })?;
     linker.func_wrap("doer", "cancel", |mut caller: Caller<'_, State>, number: u32| {
         if let Some(operations) = &mut caller.data_mut().operations {
             operations.cancel(number);

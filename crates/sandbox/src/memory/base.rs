@@ -26,7 +26,8 @@ impl Base {
         file.set_len(heap.len() as u64)?;
         // What is zero stays a hole, which takes no memory.
         let page_bytes = rustix::param::page_size();
-        for (index, page) in heap.chunks(page_bytes).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0)) {
+        for (index, page) in heap.chunks(page_bytes).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0))
+        {
             file.write_all_at(page, (index * page_bytes) as u64)?;
         }
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;

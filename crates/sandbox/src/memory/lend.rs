@@ -39,7 +39,10 @@ unsafe impl MemoryCreator for Creator {
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
         let memory = LENT.take().ok_or("no memory was lent")?;
-        if reserved_size_in_bytes != Some(RESERVED_BYTES) || guard_size_in_bytes > GUARD_BYTES || minimum > memory.bytes() {
+        if reserved_size_in_bytes != Some(RESERVED_BYTES)
+            || guard_size_in_bytes > GUARD_BYTES
+            || minimum > memory.bytes()
+        {
             return Err("a memory of the pool is not what this module wants".to_owned());
         }
         Ok(Box::new(memory))

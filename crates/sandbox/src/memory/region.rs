@@ -26,7 +26,9 @@ impl Region {
     /// Reserves the addresses; nothing of them can be touched yet.
     pub(super) fn reserve() -> io::Result<Self> {
         // SAFETY: new addresses, chosen by the kernel.
-        let mapped = unsafe { mmap_anonymous(ptr::null_mut(), MAPPED_BYTES, ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE) }?;
+        let mapped = unsafe {
+            mmap_anonymous(ptr::null_mut(), MAPPED_BYTES, ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE)
+        }?;
         let region = Self { start: mapped.cast::<u8>().wrapping_add(GUARD_BYTES) };
         // A guest that touches a byte must not have two megabytes wiped for it. Kernels without huge pages refuse.
         // SAFETY: our own addresses; changes nothing that can be observed.
@@ -42,7 +44,8 @@ impl Region {
     /// Maps the file's first bytes to the beginning, copy on write.
     pub(super) fn map(&mut self, file: &File, bytes: usize) -> io::Result<()> {
         let _ = self.at(0..bytes);
-        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE);
+        let (access, flags) =
+            (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE);
         // SAFETY: replaces a part of our own mapping, while nobody can have a reference into it.
         unsafe { mmap(self.start.cast(), bytes, access, flags, file, 0) }?;
         Ok(())
@@ -85,7 +88,10 @@ impl Region {
     }
 
     fn at(&self, range: Range<usize>) -> (*mut u8, usize) {
-        assert!(range.start <= range.end && range.end <= RESERVED_BYTES, "{range:?} is outside of a memory's addresses");
+        assert!(
+            range.start <= range.end && range.end <= RESERVED_BYTES,
+            "{range:?} is outside of a memory's addresses"
+        );
         (self.start.wrapping_add(range.start), range.len())
     }
 }

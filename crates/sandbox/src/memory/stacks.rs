@@ -41,7 +41,8 @@ struct Lent {
 impl Stack {
     fn map(bytes: usize) -> io::Result<Self> {
         let guard_bytes = rustix::param::page_size();
-        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK);
+        let (access, flags) =
+            (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK);
         // SAFETY: new addresses, chosen by the kernel.
         let mapped = unsafe { mmap_anonymous(ptr::null_mut(), guard_bytes + bytes, access, flags) }?.cast::<u8>();
         let stack = Self { mapped, guard_bytes, bytes };
