@@ -14,18 +14,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wasmtime::{Engine, Module};
+use wasmtime::{Engine, Module, Precompiled, component::Component};
 
 use crate::Error;
+
+/// What a compiler process answered, ready to be linked.
+pub(crate) enum Loaded {
+    Module(Module),
+    Component(Component),
+}
 
 /// Loads what a compiler process of ours answered.
 ///
 /// # Errors
 /// wasmtime's, where the artifact was made with other settings than `engine` has.
-pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Module> {
+pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Loaded> {
+    if Engine::detect_precompiled(artifact) == Some(Precompiled::Component) {
+        // SAFETY: as below.
+        return unsafe { Component::deserialize(engine, artifact) }.map(Loaded::Component);
+    }
     // SAFETY: it came through a pipe from a process that this one started, ran our own compiler in, and lets
     // compile one module only; the compiler module says what that trust amounts to.
-    unsafe { Module::deserialize(engine, artifact) }
+    unsafe { Module::deserialize(engine, artifact) }.map(Loaded::Module)
 }
 
 /// Artifacts of one installation.

@@ -26,6 +26,16 @@ const TICK: Duration = Duration::from_millis(1);
 const TICKS_BEFORE_SLEEP: u32 = 200;
 /// Largest table of a user's module; 8 bytes of address space each, per slot.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
+/// What a component may consist of, the components inside of it included. What toolchains make has one memory, two or
+/// three tables and up to twenty instances; several such composed into one have that several times.
+pub(crate) const COMPONENT_PARTS: Parts = Parts { instances: 64, memories: 4, tables: 16 };
+
+/// So many of each.
+pub(crate) struct Parts {
+    pub(crate) instances: u32,
+    pub(crate) memories: u32,
+    pub(crate) tables: u32,
+}
 
 /// Everything that decides what native code comes out of a compilation. The process that runs it and the one
 /// that compiles for users must agree on it to the letter; wasmtime refuses artifacts where they do not.
@@ -50,7 +60,8 @@ pub(crate) fn codegen_config() -> Config {
             | WasmFeatures::SIMD
             | WasmFeatures::FLOATS
             | WasmFeatures::EXTENDED_CONST
-            | WasmFeatures::TAIL_CALL,
+            | WasmFeatures::TAIL_CALL
+            | WasmFeatures::COMPONENT_MODEL,
         true,
     );
     // Traps are told by their kind; a backtrace of native frames helps no user and costs each trap.
@@ -88,7 +99,11 @@ fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     let slots = settings.concurrency;
     let mut pool = PoolingAllocationConfig::default();
     // A command that gives memory for the answer to a call runs on a second stack.
-    pool.total_core_instances(slots).total_memories(slots).total_tables(slots).total_stacks(2 * slots);
+    // What no component uses of its share is address space only.
+    let Parts { instances, memories, tables } = COMPONENT_PARTS;
+    pool.total_core_instances(instances * slots).total_memories(memories * slots).total_tables(tables * slots);
+    pool.max_core_instances_per_component(instances).max_memories_per_component(memories);
+    pool.max_tables_per_component(tables).total_component_instances(slots).total_stacks(2 * slots);
     pool.max_memory_size(usize::try_from(settings.max_memory_bytes).unwrap_or(usize::MAX));
     pool.table_elements(TABLE_ELEMENTS);
     // A slot that was used for an image before keeps that image mapped: as many may be warm as there are.

@@ -77,7 +77,8 @@ impl Compiler {
         }
     }
 
-    /// A Wasm module, as a binary or as text, to a serialized module for an engine of this crate's configuration.
+    /// A Wasm module or component, as a binary or as text, to a serialized one for an engine of this crate's
+    /// configuration.
     ///
     /// # Errors
     /// `SyntaxError` in text and `CompileError` in binaries; a limit; or the pool is full or broken.
