@@ -22,6 +22,7 @@ mod program;
 mod sandbox;
 mod schedule;
 mod store;
+pub mod worker;
 
 pub use config::{CompilerConfig, SandboxConfig};
 pub use error::Error;

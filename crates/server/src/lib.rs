@@ -17,3 +17,4 @@ pub mod lifecycle;
 pub mod mcp;
 pub mod platform;
 pub mod telemetry;
+pub mod workers;

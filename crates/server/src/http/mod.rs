@@ -15,3 +15,4 @@ pub mod rpc;
 pub mod secrets;
 pub mod session;
 pub mod webhooks;
+mod workers;
