@@ -193,7 +193,7 @@ fn what_is_wrong_with_the_rest_is_told() {
     wrong(&with(r#""tails": ["w"]"#), "tails[0]", "must be an object like {\"$worker\": \"id\"}");
     let id = "a worker's id has 1 to 128 letters, digits or any of . _ - and is neither . nor ..";
     wrong(&with(r#""tails": [{"$worker": "w"}, {"$worker": ""}]"#), "tails[1].$worker", id);
-    let eleven = vec![r#"{"$worker": "w"}"#; 11].join(",");
+    let eleven = [r#"{"$worker": "w"}"#; 11].join(",");
     wrong(&with(&format!(r#""tails": [{eleven}]"#)), "tails", "there are 11, and there may be 10");
     let known = "is not known; known are cpuMs, subRequests, memoryMb, timeoutMs, fuel";
     wrong(&with(r#""limits": {"cpuMS": 1}"#), "limits.cpuMS", known);
