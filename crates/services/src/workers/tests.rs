@@ -146,8 +146,9 @@ async fn a_namespace_sees_and_counts_its_own() {
 async fn bytes_count_as_they_are_stored_and_what_goes_makes_room() {
     let dir = tempfile::tempdir().unwrap();
     let acme = tenant("acme");
-    // Twenty versions of about 22 bytes each fit, and not one more.
-    let store = store(&dir, 9, 20 * 24);
+    // Twenty versions fit, and nothing beside them.
+    let largest = (10..40).map(|n: u32| packed::pack(&code(&n.to_string()).json).unwrap().len()).max().unwrap();
+    let store = store(&dir, 9, 20 * largest as u64);
     for n in 10..40 {
         put(&store, &acme, "shop", &n.to_string()).await;
     }
