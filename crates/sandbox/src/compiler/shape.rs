@@ -111,7 +111,9 @@ impl Counts {
                     at_most(table.map_err(invalid)?.ty.initial, TABLE_ELEMENTS as u64, "elements in its table")?;
                 }
             }
-            Payload::DataSection(section) => add(&mut self.segments[0], section.count(), MAX_SEGMENTS, "data segments")?,
+            Payload::DataSection(section) => {
+                add(&mut self.segments[0], section.count(), MAX_SEGMENTS, "data segments")?
+            }
             Payload::ElementSection(section) => {
                 add(&mut self.segments[1], section.count(), MAX_SEGMENTS, "element segments")?;
                 for segment in section {
@@ -139,7 +141,9 @@ impl Counts {
         if component {
             let message = "the component is nested too deeply";
             if self.open.len() > MAX_NESTED_COMPONENTS {
-                return Err(Refusal::compile(format!("{message}; at most {MAX_NESTED_COMPONENTS} levels are compiled")));
+                return Err(Refusal::compile(format!(
+                    "{message}; at most {MAX_NESTED_COMPONENTS} levels are compiled"
+                )));
             }
             return add(&mut self.components, 1, MAX_COMPONENTS, "components");
         }

@@ -14,8 +14,7 @@ pub(super) fn compile(bytes: Vec<u8>, text: bool) -> Result<CompiledModule, Refu
     let shape = shape::check(&bytes)?;
     // Threads are beyond this process's limits, and the scheduler has other guests to think of.
     let engine = Engine::new(codegen_config().parallel_compilation(false)).map_err(refusal)?;
-    let artifact =
-        if shape.component { engine.precompile_component(&bytes) } else { engine.precompile_module(&bytes) };
+    let artifact = if shape.component { engine.precompile_component(&bytes) } else { engine.precompile_module(&bytes) };
     Ok(CompiledModule { artifact: artifact.map_err(refusal)?, memory_bytes: shape.memory_bytes })
 }
 

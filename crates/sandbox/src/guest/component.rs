@@ -6,6 +6,8 @@
 
 mod http;
 mod outgoing;
+mod platform;
+mod value;
 mod world;
 
 use std::sync::Arc;
@@ -176,7 +178,9 @@ impl Running {
         world: impl FnOnce(&[Stderr; 2]) -> (World, outgoing::Endings),
     ) -> Result<Self, End> {
         let mut store = store::open(component.pre.engine(), account)?;
-        store.set_hostcall_fuel(MAX_CALL_BYTES);
+        // Before a budget sees them: what one call hands over, as it lies in the host's memory.
+        let most = usize::try_from(account.limits.transfer_bytes).unwrap_or(usize::MAX).saturating_add(1 << 20);
+        store.set_hostcall_fuel(MAX_CALL_BYTES.min(most));
         store.set_max_component_handles(MAX_HANDLES);
         // Two streams with lines of their own: a worker's standard output is a log too.
         let logs = [Stderr::new(Arc::clone(account)), Stderr::new(Arc::clone(account))];

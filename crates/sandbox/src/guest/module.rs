@@ -7,7 +7,7 @@
 
 mod calls;
 mod commands;
-mod json;
+pub(super) mod json;
 pub(super) mod streams;
 pub(super) mod wasi;
 
@@ -131,9 +131,8 @@ pub(super) fn answer(
         Ok(text) => json::value(&text).map(ToOwned::to_owned).unwrap_or_else(|| Value::from(text).to_string()),
         Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary) }).to_string(),
     };
-    let result =
-        RawValue::from_string(account.take_result(&result, response.as_ref().map_or(0, ResponseHead::bytes))?)
-            .map_err(|error| Error::Protocol(error.to_string()))?;
+    let result = RawValue::from_string(account.take_result(&result, response.as_ref().map_or(0, ResponseHead::bytes))?)
+        .map_err(|error| Error::Protocol(error.to_string()))?;
     Ok(Answer { result, response })
 }
 

@@ -13,7 +13,10 @@ use wasmtime::Store;
 use wasmtime_wasi_http::{
     WasiHttpView as _,
     p2::{
-        bindings::{ProxyPre, http::types::{ErrorCode, Scheme}},
+        bindings::{
+            ProxyPre,
+            http::types::{ErrorCode, Scheme},
+        },
         body::HyperOutgoingBody,
     },
 };

@@ -10,7 +10,10 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryInputPipe};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::outgoing::{Endings, Outgoing};
+use super::{
+    outgoing::{Endings, Outgoing},
+    platform,
+};
 use crate::{
     account::Account,
     guest::module::{
@@ -43,6 +46,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     // Files and sockets too, of which there are none to be had: what links standard libraries imports them all.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    platform::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
