@@ -37,7 +37,12 @@ fn with_platform<R>(test: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
     let runtime = Runtime::new().expect("runtime");
     let context = Context::full(&runtime).expect("context");
     context.with(|ctx| {
-        install(&ctx).and_then(Platform::complete).map(|_| ()).catch(&ctx).map_err(|error| error.to_string()).expect("the platform installs");
+        install(&ctx)
+            .and_then(Platform::complete)
+            .map(|_| ())
+            .catch(&ctx)
+            .map_err(|error| error.to_string())
+            .expect("the platform installs");
         set_global(false);
         begin_invocation(false);
         test(ctx)
