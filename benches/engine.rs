@@ -27,17 +27,25 @@ use doer_core::{
     tier::{Namespace, Tier},
     time::SystemClock,
 };
-use doer_sandbox::{CompilerConfig, Console, Image, Invocation, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{CompilerConfig, Console, Event, Image, Invocation, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
 
 /// A service that has the answer at hand.
-struct Memory;
+struct Memory {
+    row: Box<RawValue>,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self { row: raw(r#"{"ns":"books","id":"a","type":"thing","data":{"title":"A book","pages":100}}"#) }
+    }
+}
 
 #[async_trait]
 impl Backend for Memory {
     async fn call(&self, _: &Scope, _: &'static Method, _: Arguments) -> Result<Box<RawValue>, ServiceError> {
-        Ok(raw(r#"{"ns":"books","id":"a","type":"thing","data":{"title":"A book","pages":100}}"#))
+        Ok(self.row.clone())
     }
 
     fn health(&self) -> Health {
@@ -69,9 +77,9 @@ struct Installation {
 impl Installation {
     fn new() -> Self {
         let services = Services {
-            backends: Service::ALL.map(|_| Box::new(Memory) as Box<dyn Backend>),
+            backends: Service::ALL.map(|_| Box::new(Memory::new()) as Box<dyn Backend>),
             egress: Arc::new(NoEgress),
-            standing: Arc::new(Memory),
+            standing: Arc::new(Memory::new()),
             clock: Arc::new(SystemClock),
         };
         let user = User {
@@ -113,7 +121,7 @@ fn program(code: String) -> Program {
 
 fn invocation() -> Invocation {
     Invocation {
-        input: Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#)),
+        event: Event::Execute(Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#))),
         context: raw(r#"{"namespace":"bench"}"#),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),

@@ -27,16 +27,23 @@ async function wrk(server, scenario, body, { seconds, check, limit }) {
   return JSON.parse(line[1]);
 }
 
-/** One request whose whole answer is looked at, a checked warm-up, then the measured run. */
-export async function measure(server, scenario, body, boundedLimit) {
-  const single = JSON.stringify(body).replaceAll('@UNIQUE@', String(salt++));
-  const answer = await fetch(server.url + scenario.path, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: single,
-  });
+/** One request; gives its result, or throws where there is none. */
+async function single(server, name, path, body) {
+  const answer = await fetch(server.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
   const text = await answer.text();
   const got = JSON.parse(text);
-  const right = got.success === true && JSON.stringify(got.result) === JSON.stringify(scenario.result);
-  if (!right) throw new Error(`${scenario.name}: wrong answer ${answer.status} ${text.slice(0, 500)}`);
+  if (got.success !== true) throw new Error(`${name}: wrong answer ${answer.status} ${text.slice(0, 500)}`);
+  return got.result;
+}
+
+/** One request whose whole answer is looked at, a checked warm-up, then the measured run. */
+export async function measure(server, scenario, body, boundedLimit) {
+  if (scenario.before) await single(server, scenario.name, scenario.before.path, JSON.stringify(scenario.before.body));
+  const got = await single(server, scenario.name, scenario.path, JSON.stringify(body).replaceAll('@UNIQUE@', String(salt++)));
+  const result = scenario.of ? scenario.of(got) : got;
+  if (JSON.stringify(result) !== JSON.stringify(scenario.result)) {
+    throw new Error(`${scenario.name}: wrong result ${JSON.stringify(got).slice(0, 500)}`);
+  }
 
   const limit = scenario.bounded ? boundedLimit : 0;
   const warmUp = await wrk(server, scenario, body, { seconds: 1, check: 'check', limit: Math.floor(limit / 4) });

@@ -79,7 +79,7 @@ try {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const server = await peers[name]();
       try {
-        for (const scenario of scenarios) {
+        for (const scenario of scenarios.filter(({ only }) => !only || only === name)) {
           samples[name][scenario.name].push(await measure(server, scenario, bodyFor(name, scenario),
             name === 'workerd' ? workerdIdsPerScenario : 0));
           process.stderr.write(`round ${round + 1}/${rounds} ${name} ${scenario.name}\n`);

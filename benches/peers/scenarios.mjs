@@ -39,8 +39,11 @@ let text = '';
 for (let i = 0; i < 5; i++) text = JSON.stringify(JSON.parse(JSON.stringify(rows)));
 return text.length;`;
 
-// `body`: @UNIQUE@ becomes a new number in every request. `result`: what the code must return.
+const book = { pages: 100, title: 'A book' };
+
+// `body`: @UNIQUE@ becomes a new number in every request. `result`: what the code must return, or `of` it must give.
 // `connections`: requests in flight. `bounded`: loads one id a request on workerd, which does not survive many.
+// `before`: requests that prepare what is measured. `only`: of one server, where the other has no such thing.
 export const scenarios = [
   // Everything but running it: the request is read and answered with the length of its code.
   { name: 'echo', path: '/echo', connections: 16, seconds: 4, result: handler.length, body: { code: handler, input } },
@@ -48,6 +51,12 @@ export const scenarios = [
   { name: 'fib(24)', path: '/execute', connections: 2, seconds: 3, result: 46368, body: { code: fib }, id: 'fib' },
   { name: 'sort 20,000', path: '/execute', connections: 2, seconds: 3, result: true, body: { code: sort }, id: 'sort' },
   { name: 'JSON 2,000 rows', path: '/execute', connections: 2, seconds: 3, result: 112781, body: { code: json }, id: 'json' },
+  // A call of a service by HTTP that reads one row of a SQLite database.
+  {
+    name: 'rpc, read', path: '/rpc/db/get', connections: 16, seconds: 4, only: 'doer', result: book,
+    body: { params: ['books', 'a'] }, of: (row) => row.data,
+    before: { path: '/rpc/db/upsert', body: { params: ['books', 'a', book] } },
+  },
   // Last, because workerd keeps what it loaded and is slower for it afterwards.
   {
     name: 'cold, one line', path: '/execute', connections: 16, seconds: 5, bounded: true, result: true,

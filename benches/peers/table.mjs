@@ -22,6 +22,7 @@ export function print(samples, scenarios) {
   for (const { name } of scenarios) {
     for (const peer of Object.keys(samples)) {
       const m = medians(peer, name);
+      if (!m) continue;
       rows.push([
         name, peer, number(m.requestsPerSecond, m.requestsPerSecond < 100 ? 1 : 0), micros(m.p50), micros(m.p99),
         micros(m.cpuMicros), `${number(m.residentBytes / 2 ** 20)} MiB`,
@@ -32,7 +33,7 @@ export function print(samples, scenarios) {
 
   if (samples.doer && samples.workerd) {
     const ratios = [['doer / workerd', 'requests/s', 'requests a CPU-second']];
-    for (const { name } of scenarios) {
+    for (const { name } of scenarios.filter(({ only }) => !only)) {
       const [ours, theirs] = [medians('doer', name), medians('workerd', name)];
       ratios.push([name, ratio(ours.requestsPerSecond / theirs.requestsPerSecond), ratio(theirs.cpuMicros / ours.cpuMicros)]);
     }
@@ -42,8 +43,9 @@ export function print(samples, scenarios) {
   const own = [['of the echo route of the same server', 'requests/s', 'requests a CPU-second']];
   for (const peer of Object.keys(samples)) {
     const echo = medians(peer, 'echo');
-    for (const { name } of scenarios.filter(({ name }) => /^(cold|warm)/.test(name))) {
+    for (const { name } of scenarios.filter(({ name }) => /^(cold|warm|rpc)/.test(name))) {
       const m = medians(peer, name);
+      if (!m) continue;
       own.push([`${peer} ${name}`, ratio(m.requestsPerSecond / echo.requestsPerSecond), ratio(echo.cpuMicros / m.cpuMicros)]);
     }
   }

@@ -31,6 +31,11 @@ pub enum Way {
     Fetch,
 }
 
+/// A WASI command, by its import `doer.call`, parameters by name.
+pub struct Wasi<'a>(pub &'a Client);
+
+const COMMAND: &str = include_str!("call.wat");
+
 /// A tool of `POST /mcp`.
 pub struct Mcp<'a>(pub &'a Client);
 
@@ -46,9 +51,7 @@ impl Door for Rpc<'_> {
 #[async_trait]
 impl Door for Batch<'_> {
     async fn call(&self, namespace: &str, method: &'static Method, params: &Map<String, Value>) -> Answer {
-        let Some(params) = positional(namespace, method, params) else {
-            return Rpc(self.0).call(namespace, method, params).await;
-        };
+        let params = positional(namespace, method, params);
         let call = json!([{ "id": 7, "service": method.service, "method": method.name, "params": params }]);
         let answer = self.0.post(Caller::Admin, "/rpc", &call).await;
         assert_eq!(answer.at("/0/id"), 7, "{}", answer.text);
@@ -71,15 +74,23 @@ impl Door for Guest<'_> {
                 throw Object.assign(new Error(body.error.message), body.error);"
             }
         };
-        let (Some(params), named) = (positional(namespace, method, params), named(namespace, params)) else {
-            return Rpc(self.client).call(namespace, method, params).await;
-        };
+        let (params, named) = (positional(namespace, method, params), named(namespace, params));
         let code = format!(
             "try {{ return {{ success: true, result: await (async () => {{ {code} }})() }} }}
              catch (error) {{ return {{ success: false, error: {{ code: error.code, message: error.message }} }} }}"
         );
         let input = json!({ "service": method.service, "method": method.name, "params": params, "named": named });
         let answer = self.client.execute(&json!({ "code": code, "input": input })).await;
+        assert_eq!(answer.at("/success"), true, "{}", answer.text);
+        answer_of(answer.at("/result"))
+    }
+}
+
+#[async_trait]
+impl Door for Wasi<'_> {
+    async fn call(&self, namespace: &str, method: &'static Method, params: &Map<String, Value>) -> Answer {
+        let call = json!({ "service": method.service, "method": method.name, "params": named(namespace, params) });
+        let answer = self.0.execute(&json!({ "language": "wat", "code": COMMAND, "input": call })).await;
         assert_eq!(answer.at("/success"), true, "{}", answer.text);
         answer_of(answer.at("/result"))
     }
@@ -125,12 +136,10 @@ fn named(namespace: &str, params: &Map<String, Value>) -> Value {
     Value::Object(named)
 }
 
-/// By position, options last; `None` where a parameter is given that the method has not, which has no position.
-fn positional(namespace: &str, method: &Method, params: &Map<String, Value>) -> Option<Vec<Value>> {
+/// By position, options last.
+fn positional(namespace: &str, method: &Method, params: &Map<String, Value>) -> Vec<Value> {
     let known = |name: &String| method.parameters.iter().any(|parameter| parameter.name == *name);
-    if !params.keys().all(known) {
-        return None;
-    }
+    assert!(params.keys().all(known), "{} has no place for one of {params:?}", method.path());
     let value = |name: &String| params.get(name).cloned().unwrap_or_default();
     let mut list: Vec<Value> = method.parameters.iter().map(|parameter| value(&parameter.name)).collect();
     match method.parameters.iter().position(|parameter| parameter.name == "options") {
@@ -138,9 +147,9 @@ fn positional(namespace: &str, method: &Method, params: &Map<String, Value>) -> 
             if list[at].is_null() {
                 list[at] = json!({});
             }
-            list[at].as_object_mut()?.insert("namespace".to_owned(), namespace.into());
+            list[at].as_object_mut().unwrap().insert("namespace".to_owned(), namespace.into());
         }
         None => list.push(json!({ "namespace": namespace })),
     }
-    Some(list)
+    list
 }

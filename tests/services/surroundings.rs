@@ -6,6 +6,7 @@ use doer_core::service::Service;
 
 use super::{
     Fixtures,
+    elsewhere::Elsewhere,
     fixtures::{github::GitHub, mcp, receiver::Receiver, serve::serve, smtp::Smtp, upstream},
 };
 use crate::support::{Server, Setup};
@@ -16,6 +17,8 @@ const TOKEN: &str = "ghp_scenarios";
 /// A server, and what is around it.
 pub struct Surroundings {
     pub server: Server,
+    /// Another one, which forwards every call to it.
+    pub ahead: Server,
     pub fixtures: Fixtures,
     _smtp: Smtp,
 }
@@ -36,9 +39,10 @@ impl Surroundings {
             egress(&[port_of(&receiver), setup.port]),
         ];
         let server = Server::start(setup.config(&config.join("\n"))).await;
+        let (ahead, _) = Elsewhere::ahead_of(&server).await;
         let fixtures = [("receiver", receiver), ("inbound", own)];
         let fixtures = fixtures.into_iter().map(|(name, address)| (name.to_owned(), address)).collect();
-        Self { server, fixtures, _smtp: smtp }
+        Self { server, ahead, fixtures, _smtp: smtp }
     }
 }
 

@@ -3,6 +3,8 @@
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
+use super::secrets;
+
 /// Status, headers and body; the body as text and, where it is JSON, as a value.
 #[derive(Debug)]
 pub struct Answer {
@@ -13,10 +15,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads the whole body.
+    /// Reads the whole body. Credentials in it are secrets from then on.
     pub async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
+        secrets::learn(&text);
+        headers.values().filter_map(|value| value.to_str().ok()).for_each(secrets::learn);
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Self { status, headers, text, json }
     }

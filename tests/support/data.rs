@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Caller, doer};
+use super::{Caller, doer, secret};
 
 const TEMPLATE_PREFIX: &str = "data-template-";
 
@@ -114,10 +114,11 @@ fn compile_engine(path: &Path) {
     fs::remove_file(file).unwrap();
 }
 
-fn token(path: &Path, arguments: &[&str]) -> String {
+/// A new API key, made on the command line.
+pub fn token(path: &Path, arguments: &[&str]) -> String {
     let out = doer().args(["token", "create"]).args(arguments).env("DOER__DATA__DIR", path).output().unwrap();
     assert!(out.status.success(), "doer token create: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    secret(String::from_utf8(out.stdout).unwrap().trim())
 }
 
 fn copy_tree(from: &Path, to: &Path) {

@@ -5,15 +5,17 @@ mod client;
 mod data;
 mod node;
 mod ports;
+mod secrets;
 mod server;
 mod sse;
 mod wait;
 
 pub use answer::Answer;
 pub use client::{Caller, Client};
-pub use data::{DataDir, key_of};
+pub use data::{DataDir, key_of, token};
 pub use node::node;
 pub use ports::free_port;
+pub use secrets::secret;
 pub use server::{Server, Setup};
 pub use sse::{Event, Events};
 pub use wait::{eventually, within};

@@ -10,7 +10,10 @@ use std::{
 use reqwest::Method;
 use tokio::sync::Mutex;
 
-use super::{Caller, Client, DataDir, doer, eventually, free_port};
+use super::{Caller, Client, DataDir, doer, eventually, free_port, secrets};
+
+/// Where a test says nothing else: all that doer itself has to say.
+const LOG_LEVEL: &str = "info,doer_core=trace,doer_sandbox=trace,doer_server=trace,doer_services=trace";
 
 /// How a server is started.
 pub struct Setup {
@@ -47,6 +50,12 @@ impl Setup {
         self.config = toml.to_owned();
         self
     }
+
+    /// With everything in its log that anybody has to say, libraries too.
+    pub fn talkative(mut self) -> Self {
+        self.environment.push(("DOER__LOG__LEVEL".to_owned(), "trace".to_owned()));
+        self
+    }
 }
 
 /// A running server.
@@ -78,6 +87,8 @@ impl Server {
         let log = setup.data.path().join("test.log");
         let config = setup.data.path().join("test.toml");
         fs::write(&config, &setup.config).unwrap();
+        secrets::learn_config(&setup.config);
+        secrets::learn_environment(&setup.environment);
         let Setup { arguments, environment, data, .. } = setup;
         let start = Start { arguments, environment, config, log, port, admin_port };
         let child = start.spawn(&data);
@@ -146,6 +157,8 @@ struct Start {
 impl Start {
     fn spawn(&self, data: &DataDir) -> Child {
         let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
+        let says_level = fs::read_to_string(&self.config).unwrap().contains("[log]");
+        let level = (!says_level).then_some(("DOER__LOG__LEVEL", LOG_LEVEL));
         doer()
             .arg("serve")
             .arg("--config")
@@ -154,6 +167,7 @@ impl Start {
             .env("DOER__SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
             .env("DOER__ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin_port))
             .env("DOER__DATA__DIR", data.path())
+            .envs(level)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -165,10 +179,14 @@ impl Start {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- the server's log\n{}", self.log());
-        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{log}");
+            return;
+        }
+        secrets::learn_installation(self.data.path());
+        secrets::assert_not_in(&log);
     }
 }

@@ -18,7 +18,9 @@ use doer_core::{
     tier::Tier,
     time::SystemClock,
 };
-use doer_sandbox::{CompilerConfig, Console, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{
+    CompilerConfig, Console, Event, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -160,7 +162,7 @@ impl Runner {
             "time": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
         });
         Invocation {
-            input: Some(RawValue::from_string(input.to_string()).expect("JSON")),
+            event: Event::Execute(Some(RawValue::from_string(input.to_string()).expect("JSON"))),
             context: RawValue::from_string("{}".to_owned()).expect("JSON"),
             surface: Surface::Full,
             limits,

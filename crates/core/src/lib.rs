@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod limits;
 pub mod outbound;
 pub mod quota;
+pub mod rate;
 pub mod run;
 pub mod scope;
 pub mod scoped;

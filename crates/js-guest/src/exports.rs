@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use doer_guest_protocol::{Boot, Evaluate, Exception, Invoke, Malformed, Step, Surface, decode, encode};
 use rquickjs::Context;
 
-use crate::{host, invoke, operations, program, runtime};
+use crate::{error, host, invoke, operations, program, runtime, services};
 
 struct Guest {
     context: Context,
@@ -42,6 +42,11 @@ pub extern "C" fn evaluate(message_len: usize) -> u64 {
         let surface = message.surface;
         Ok(
             match guest.context.with(|ctx| {
+                if let Some(members) = &message.env
+                    && let Err(error) = services::declare(&ctx, members)
+                {
+                    return Err(error::describe(&ctx, error));
+                }
                 let entry = program::evaluate(&ctx, message);
                 // Whatever a text managed to queue runs now: an image is taken at rest.
                 while ctx.execute_pending_job() {}

@@ -15,6 +15,8 @@ struct Intrinsics {
     require: Persistent<Function<'static>>,
     type_error: Persistent<Object<'static>>,
     eval: Persistent<Function<'static>>,
+    worker_entrypoint: Persistent<Function<'static>>,
+    has_own: Persistent<Function<'static>>,
 }
 
 thread_local! {
@@ -44,6 +46,13 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
             regExpToString: RegExp.prototype.toString,
             typeError: TypeError.prototype,
             eval,
+            hasOwn: Object.hasOwn,
+            WorkerEntrypoint: class WorkerEntrypoint {
+                constructor(ctx, env) {
+                    this.ctx = ctx;
+                    this.env = env;
+                }
+            },
             require: (run, module, require) => { run(module.exports, require, module); return module.exports; },
         })",
         "doer:intrinsics",
@@ -60,6 +69,8 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
         require: kept.get("require")?,
         type_error: kept.get("typeError")?,
         eval: kept.get("eval")?,
+        worker_entrypoint: kept.get("WorkerEntrypoint")?,
+        has_own: kept.get("hasOwn")?,
     };
     INTRINSICS.set(Some(intrinsics));
     Ok(())
@@ -81,6 +92,22 @@ pub fn type_error_prototype<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
         .with_borrow(|kept| kept.as_ref().map(|kept| kept.type_error.clone()))
         .ok_or(rquickjs::Error::Unknown)?
         .restore(ctx)
+}
+
+/// The class that entrypoints of workers extend.
+///
+/// # Errors
+/// Only before [`capture`].
+pub fn worker_entrypoint<'js>(ctx: &Ctx<'js>) -> Result<Function<'js>> {
+    restore(ctx, |kept| &kept.worker_entrypoint)
+}
+
+/// `Object.hasOwn`.
+///
+/// # Errors
+/// Whatever a proxy's trap throws.
+pub fn has_own<'js>(ctx: &Ctx<'js>, object: &Object<'js>, name: &str) -> Result<bool> {
+    restore(ctx, |kept| &kept.has_own)?.call((object.clone(), name))
 }
 
 /// Runs a text in the global scope, as `eval` that is not called by its name does.

@@ -1,8 +1,8 @@
 //! One invocation: call what the program offers, then run jobs, timers and what calls have given until it is over.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use doer_guest_protocol::{Answer, Exception, Invoke, ResponseHead, Step, Surface};
+use doer_guest_protocol::{Answer, Event, Exception, Invoke, ResponseHead, Step, Surface};
 use rquickjs::{
     Ctx, Function, Object, Persistent, Promise, Result, Value,
     function::{Opt, This},
@@ -16,13 +16,15 @@ use crate::{
     program::{Entry, Script},
     random,
     raw::{self, Kind},
-    scope, services, timers, web,
+    scope, services, timers, web, worker,
 };
 
 /// The address that code run by `POST /execute` believes to be called at.
 const EXECUTE_URL: &str = "http://execute/";
 
 thread_local! {
+    /// Is the result the answer to a request?
+    static ASKED: Cell<bool> = const { Cell::new(false) };
     static RESULT: RefCell<Option<Persistent<Value<'static>>>> = const { RefCell::new(None) };
     static BACKGROUND: RefCell<Vec<Persistent<Promise<'static>>>> = const { RefCell::new(Vec::new()) };
 }
@@ -34,6 +36,7 @@ pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> 
     let granted = message.services.filter(|_| surface == Surface::Full);
     web::begin_invocation(granted.is_some());
     scope::set_global(false);
+    ASKED.set(matches!(message.event, Event::Fetch { .. }));
     match call(ctx, entry, surface, granted, message) {
         Ok(value) => {
             RESULT.set(Some(Persistent::save(ctx, value)));
@@ -50,16 +53,59 @@ fn call<'js>(
     granted: Option<u32>,
     message: Invoke,
 ) -> Result<Value<'js>> {
-    let input = match &message.input {
-        Some(text) => ctx.json_parse(text.as_str())?,
+    let env = match services::declared(ctx, &message.secrets)? {
+        Some(env) => env,
+        None => services::env(ctx, granted)?,
+    };
+    let context = make_context(ctx, &message.context)?;
+    let value = match message.event {
+        Event::Execute { input } => execute(ctx, entry, surface, env, context, input)?,
+        Event::Fetch { entrypoint, method, url, headers, body } => {
+            let entrypoint = exported(ctx, entry, entrypoint.as_deref())?;
+            let request = web::new_request(ctx, &url, &method, &headers, body.as_deref())?;
+            worker::fetch(ctx, entrypoint, request, env, context)?
+        }
+        Event::Call { entrypoint, method, arguments } => {
+            let entrypoint = exported(ctx, entry, entrypoint.as_deref())?;
+            worker::call(ctx, entrypoint, &method, &arguments, &env, &context)?
+        }
+    };
+    // A native promise is watched as it is; anything else with a `then` is awaited like `await` would.
+    if value.is_object() && raw::kind(&value) != Kind::Promise && has_then(&value)? {
+        return Ok(intrinsics::settle(ctx, value)?.into_value());
+    }
+    Ok(value)
+}
+
+/// An entrypoint of a worker.
+fn exported<'js>(ctx: &Ctx<'js>, entry: Entry, name: Option<&str>) -> Result<Value<'js>> {
+    match entry {
+        Entry::Module { default, namespace } => {
+            worker::entrypoint(ctx, default.restore(ctx)?, &namespace.restore(ctx)?, name)
+        }
+        Entry::Snippet(_) | Entry::Expression(_) => {
+            Err(rquickjs::Exception::throw_type(ctx, "The code exports nothing: a worker is a module"))
+        }
+    }
+}
+
+/// Runs a program, whatever its form.
+fn execute<'js>(
+    ctx: &Ctx<'js>,
+    entry: Entry,
+    surface: Surface,
+    env: Object<'js>,
+    context: Object<'js>,
+    input_text: Option<String>,
+) -> Result<Value<'js>> {
+    let input = match &input_text {
+        Some(text) => json::parse(ctx, text)?,
         None => Value::new_undefined(ctx.clone()),
     };
-    let env = services::env(ctx, granted)?;
-    let context = make_context(ctx, &message.context)?;
     let request = |ctx: &Ctx<'js>| {
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
-        let headers = if message.input.is_some() { &headers[..] } else { &[] };
-        web::new_request(ctx, EXECUTE_URL, "POST", headers, message.input.as_deref().map(str::as_bytes))
+        let headers = if input_text.is_some() { &headers[..] } else { &[] };
+        web::new_request(ctx, EXECUTE_URL, "POST", headers, input_text.as_deref().map(str::as_bytes))
     };
     let open = |ctx: &Ctx<'js>, script: Script| -> Result<Value<'js>> {
         let function = script.function.restore(ctx)?;
@@ -71,7 +117,7 @@ fn call<'js>(
             Surface::Full => function.call((input.clone(), env.clone(), context.clone())),
         }
     };
-    let value = match entry {
+    Ok(match entry {
         Entry::Snippet(script) => open(ctx, script)?.get::<Function<'js>>()?.call(())?,
         Entry::Expression(script) => {
             let value = open(ctx, script)?;
@@ -81,7 +127,7 @@ fn call<'js>(
                 (None, _) => value,
             }
         }
-        Entry::Module(default) => {
+        Entry::Module { default, .. } => {
             let default = default.restore(ctx)?;
             if let Some(function) = default.as_function() {
                 match surface {
@@ -92,12 +138,7 @@ fn call<'js>(
                 fetch_handler(ctx, &default)?.call((This(default), request(ctx)?, env, context))?
             }
         }
-    };
-    // A native promise is watched as it is; anything else with a `then` is awaited like `await` would.
-    if value.is_object() && raw::kind(&value) != Kind::Promise && has_then(&value)? {
-        return Ok(intrinsics::settle(ctx, value)?.into_value());
-    }
-    Ok(value)
+    })
 }
 
 fn has_then(value: &Value<'_>) -> Result<bool> {
@@ -124,7 +165,7 @@ fn fetch_handler<'js>(ctx: &Ctx<'js>, default: &Value<'js>) -> Result<Function<'
 
 /// `ctx`: what the host says about the caller, and `waitUntil`.
 fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
-    let context: Object<'js> = ctx.json_parse(json)?.get()?;
+    let context: Object<'js> = json::parse(ctx, json)?.get()?;
     let wait_until = |ctx: Ctx<'js>, value: Opt<Value<'js>>| {
         let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
         let promise = intrinsics::settle(&ctx, value)?;
@@ -226,13 +267,22 @@ fn background_is_done(ctx: &Ctx<'_>) -> Result<bool> {
 fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
     if web::is_response(ctx, &value) {
         let response = web::take_response(ctx, value)?;
+        if ASKED.get() {
+            let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+            let head = ResponseHead { status: response.status, headers };
+            return Ok(Step::Done(Answer::Response { head, body: response.body.unwrap_or_default().into() }));
+        }
         let result = body_as_json(ctx, &response.headers, response.body.unwrap_or_default());
         let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let head = ResponseHead { status: response.status, headers };
-        return Ok(Step::Done(Answer { result: result.into(), response: Some(head) }));
+        return Ok(Step::Done(Answer::Result { json: result.into(), response: Some(head) }));
+    }
+    if ASKED.get() {
+        let text = format!("The handler's fetch() must return a Response, and returned {}", value.type_of());
+        return Err(rquickjs::Exception::throw_type(ctx, &text));
     }
     match json::stringify(ctx, &value) {
-        Ok(result) => Ok(Step::Done(Answer { result: result.into(), response: None })),
+        Ok(json) => Ok(Step::Done(Answer::Result { json: json.into(), response: None })),
         Err(Unserializable::Value(message)) => Ok(Step::Failed(Exception {
             name: "SerializationError".into(),
             message: message.into(),
@@ -250,7 +300,7 @@ fn body_as_json(ctx: &Ctx<'_>, headers: &[(String, String)], body: Vec<u8>) -> S
     match String::from_utf8(body) {
         Ok(text) if essence == "application/json" || essence.ends_with("+json") => {
             // Parsed and printed again by the engine, so that what we pass on is JSON for certain.
-            let parsed = ctx.json_parse(text.as_str());
+            let parsed = json::parse(ctx, &text);
             let printed = parsed.ok().and_then(|value| json::stringify(ctx, &value).ok());
             printed.unwrap_or_else(|| {
                 ctx.catch();

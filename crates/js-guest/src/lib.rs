@@ -27,3 +27,4 @@ mod services;
 mod source_map;
 mod timers;
 pub mod web;
+mod worker;

@@ -9,7 +9,7 @@ use rquickjs::{
     module::{Declarations, Declared, Exports, ModuleDef},
 };
 
-use crate::{error, intrinsics, raw};
+use crate::{error, intrinsics, json, raw, services};
 
 thread_local! {
     static BODIES: RefCell<BTreeMap<String, ModuleBody>> = const { RefCell::new(BTreeMap::new()) };
@@ -58,6 +58,9 @@ impl Resolver for Imports {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
+        if PLATFORM.contains(&name) {
+            return Ok(name.to_owned());
+        }
         resolve(base, name)
             .filter(|path| BODIES.with_borrow(|bodies| bodies.contains_key(path)))
             .ok_or_else(|| Exception::throw_message(ctx, &format!("No such module: {name:?}, imported from {base:?}")))
@@ -71,7 +74,29 @@ impl Loader for Imports {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
+        if PLATFORM.contains(&name) {
+            return Module::declare_def::<Platform, _>(ctx.clone(), name);
+        }
         declare(ctx, name)
+    }
+}
+
+/// What the platform gives to import: one module by two names.
+const PLATFORM: [&str; 2] = ["cloudflare:workers", "doer:workers"];
+
+struct Platform;
+
+impl ModuleDef for Platform {
+    fn declare(declarations: &Declarations<'_>) -> Result<()> {
+        declarations.declare("WorkerEntrypoint")?;
+        declarations.declare("env")?;
+        Ok(())
+    }
+
+    fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
+        exports.export("WorkerEntrypoint", intrinsics::worker_entrypoint(ctx)?)?;
+        exports.export("env", services::imported(ctx)?)?;
+        Ok(())
     }
 }
 
@@ -113,7 +138,7 @@ impl ModuleDef for Synthetic {
 
 fn value_of<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Value<'js>> {
     match body(name) {
-        Some(ModuleBody::Json(text)) => ctx.json_parse(text),
+        Some(ModuleBody::Json(text)) => json::parse(ctx, &text),
         Some(ModuleBody::Text(text)) => Ok(rquickjs::String::from_str(ctx.clone(), &text)?.into_value()),
         Some(ModuleBody::Data(bytes)) => Ok(rquickjs::ArrayBuffer::new_copy(ctx.clone(), bytes)?.into_value()),
         Some(ModuleBody::Cjs(source)) => run_commonjs(ctx, name, &source.code),

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use doer_guest_protocol::{Completion, End, Failure, Operation, Resume, encode};
 use rquickjs::{Ctx, Exception, Function, Object, Persistent, Result, object::Property};
 
-use crate::{error, host, web};
+use crate::{error, host, json, web};
 
 /// Makes what user code catches.
 type MakeError = for<'a, 'js> fn(&'a Ctx<'js>, &Failure<'_>) -> Result<Object<'js>>;
@@ -74,7 +74,7 @@ pub fn settle(ctx: &Ctx<'_>, message: &Resume<'_>) {
 
 fn tell(ctx: &Ctx<'_>, waiter: Waiter, completion: &Completion<'_>) -> Result<()> {
     let value = match &completion.end {
-        End::Result(json) => ctx.json_parse(*json),
+        End::Result(json) => json::parse(ctx, json),
         End::Response(response) => web::response_from_network(ctx, response),
         End::Failed(failure) => {
             return waiter.reject.restore(ctx)?.call(((waiter.failure)(ctx, failure)?,));

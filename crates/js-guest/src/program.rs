@@ -1,7 +1,7 @@
 //! A program's top level: which form the text has, and what it offers once it has been evaluated.
 
 use doer_guest_protocol::{Evaluate, Exception, Program, Source, Surface};
-use rquickjs::{Ctx, Filter, Function, Module, Persistent, Value, module::Declared, promise::PromiseState};
+use rquickjs::{Ctx, Filter, Function, Module, Object, Persistent, Value, module::Declared, promise::PromiseState};
 
 use crate::{arrow, error, modules, raw};
 
@@ -17,8 +17,13 @@ pub enum Entry {
     Snippet(Script),
     /// Called with what is in scope, gives the value of the expression, an arrow function as a rule.
     Expression(Script),
-    /// The default export.
-    Module(Persistent<Value<'static>>),
+    /// A module, by its exports.
+    Module {
+        /// The default one; `undefined` where there is none.
+        default: Persistent<Value<'static>>,
+        /// All of them.
+        namespace: Persistent<Object<'static>>,
+    },
 }
 
 /// A function around the user's text, whose parameters are what is in scope there.
@@ -142,8 +147,10 @@ fn evaluate_module<'js>(ctx: &Ctx<'js>, module: Module<'js, Declared>) -> (Resul
         PromiseState::Rejected => promise.result::<Value<'_>>().unwrap_or(Err(rquickjs::Error::Unknown)),
         PromiseState::Resolved => module.get::<_, Value<'_>>("default"),
     };
-    let entry = match default {
-        Ok(default) => Ok(Entry::Module(Persistent::save(ctx, default))),
+    let entry = match default.and_then(|default| Ok((default, module.namespace()?))) {
+        Ok((default, namespace)) => {
+            Ok(Entry::Module { default: Persistent::save(ctx, default), namespace: Persistent::save(ctx, namespace) })
+        }
         Err(error) => Err(error::describe(ctx, error)),
     };
     (entry, names.is_ok_and(|names| names > 0))

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use doer_guest_protocol::{Boot, Operation};
+use doer_guest_protocol::{Binding, Boot, Operation};
 use rquickjs::{Ctx, Function, Object, Persistent, Promise, Result, Value, function::Rest, object::Property};
 
 use crate::{
@@ -19,8 +19,19 @@ struct Bindings {
     names: Vec<String>,
 }
 
+/// A worker's own `env`.
+struct Worker {
+    env: Persistent<Object<'static>>,
+    /// Members whose values come with each run.
+    secrets: Vec<(String, u32)>,
+}
+
+/// The member of `env` with all services in it.
+const UNIFIED: &str = "DO";
+
 thread_local! {
     static BINDINGS: RefCell<Option<Bindings>> = const { RefCell::new(None) };
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
 /// Makes the bindings; to be called before any user code.
@@ -29,7 +40,7 @@ thread_local! {
 /// Only out of memory.
 pub fn install<'js>(ctx: &Ctx<'js>, table: &Boot) -> Result<()> {
     let (env, unified) = (Object::new(ctx.clone())?, Object::new(ctx.clone())?);
-    member(&env, "DO", &unified)?;
+    member(&env, UNIFIED, &unified)?;
     let mut number = 0;
     for service in &table.services {
         let binding = Object::new(ctx.clone())?;
@@ -70,6 +81,60 @@ pub fn env<'js>(ctx: &Ctx<'js>, granted: Option<u32>) -> Result<Object<'js>> {
             }
         }
         Ok(env)
+    })
+}
+
+/// Makes the `env` of a worker out of its members; secrets are put in by [`declared`]. It lies in the worker's image.
+///
+/// # Errors
+/// Only before [`install`], or out of memory.
+pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()> {
+    let (all, names) = BINDINGS.with_borrow(|bindings| {
+        let bindings = bindings.as_ref().ok_or(rquickjs::Error::Unknown)?;
+        Ok::<_, rquickjs::Error>((bindings.env.clone().restore(ctx)?, bindings.names.clone()))
+    })?;
+    let env = Object::new(ctx.clone())?;
+    for (name, binding) in members {
+        let value: Value<'js> = match binding {
+            Binding::Value(json) => json::parse(ctx, json)?,
+            Binding::Service(bit) => all.get(names.get(*bit as usize).ok_or(rquickjs::Error::Unknown)?.as_str())?,
+            Binding::Unified => all.get(UNIFIED)?,
+            Binding::Secret(_) => continue,
+        };
+        env.prop(name.as_str(), Property::from(value).writable().enumerable().configurable())?;
+    }
+    let secrets = members.iter().filter_map(|(name, binding)| match binding {
+        Binding::Secret(number) => Some((name.clone(), *number)),
+        _ => None,
+    });
+    WORKER.set(Some(Worker { env: Persistent::save(ctx, env), secrets: secrets.collect() }));
+    Ok(())
+}
+
+/// `env` as a module imports it: a worker's own, without secrets until it is invoked, or everything there is; what is not
+/// granted is not there once code runs for somebody.
+///
+/// # Errors
+/// Only before [`install`].
+pub fn imported<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let worker = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.env.clone()));
+    let general = || BINDINGS.with_borrow(|bindings| bindings.as_ref().map(|bindings| bindings.env.clone()));
+    worker.or_else(general).ok_or(rquickjs::Error::Unknown)?.restore(ctx)
+}
+
+/// The `env` that was declared, with its secrets; `None` where none was.
+///
+/// # Errors
+/// Only out of memory, or where there are fewer secrets than declared.
+pub fn declared<'js>(ctx: &Ctx<'js>, secrets: &[String]) -> Result<Option<Object<'js>>> {
+    WORKER.with_borrow(|worker| {
+        let Some(worker) = worker else { return Ok(None) };
+        let env = worker.env.clone().restore(ctx)?;
+        for (name, number) in &worker.secrets {
+            let secret = secrets.get(*number as usize).ok_or(rquickjs::Error::Unknown)?;
+            env.prop(name.as_str(), Property::from(secret.as_str()).writable().enumerable().configurable())?;
+        }
+        Ok(Some(env))
     })
 }
 

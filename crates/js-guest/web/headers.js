@@ -2,6 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const { SECRET, arity, define, defineIterable, headerName, headerValue, isObject, pairs, str } = native;
+  const { defineProperty } = Object;
   const sort = native.uncurry(Array.prototype.sort);
 
   // Names that need no look at their characters, as they are mostly written.
@@ -179,6 +180,12 @@
   }
   define(Headers);
   native.makeHeaders = (list, frozen, noCors = false) => new Headers(SECRET, list, frozen, noCors);
+  // Neither a spread, which asks an iterator that user code can replace, nor an assignment, which can run a setter.
+  native.copyList = (list) => {
+    const copy = [];
+    for (let i = 0; i < list.length; i++) defineProperty(copy, i, { __proto__: null, value: list[i], writable: true, enumerable: true, configurable: true });
+    return copy;
+  };
   native.headerList = listOf;
   native.headerLookup = lookup;
   // FormData keeps the same kind of list.

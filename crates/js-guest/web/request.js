@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, anySignal, bodyContent, choice, cloneContent, define, dictionary, extractBody, headerList, headerLookup,
+    SECRET, anySignal, bodyContent, choice, cloneContent, copyList, define, dictionary, extractBody, headerList, headerLookup,
     headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, moveContent, requestUrl, spendContent, str, takeContent, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
@@ -86,7 +86,7 @@
       init = dictionary(init, 'Request: init');
       let body = null;
       if (init !== undefined) body = initialize(this, init);
-      else if (this.#list !== undefined) this.#list = [...this.#list];
+      else if (this.#list !== undefined) this.#list = copyList(this.#list);
       else this.#list = [];
       if (body !== null) {
         this.#content = body;
@@ -126,7 +126,7 @@
       const copy = new Request(SECRET);
       copy.#url = this.#url;
       copy.#method = this.#method;
-      copy.#list = [...this.#list];
+      copy.#list = copyList(this.#list);
       copy.#content = content;
       copy.#description = this.#description;
       copy.#followed = this.#signal ?? this.#followed;
@@ -149,7 +149,7 @@
           request.#followed = signal === null ? undefined : signal;
         }
         if (headers !== undefined) request.#list = headerList(headers, 'Request');
-        else request.#list = request.#list === undefined ? [] : [...request.#list];
+        else request.#list = request.#list === undefined ? [] : copyList(request.#list);
         if (request.#description.mode === 'no-cors') request.#list = native.onlySafelisted(request.#list);
         if (body === undefined || body === null) return null;
         if (request.#method === 'GET' || request.#method === 'HEAD') throw new TypeError('Request: GET and HEAD take no body');

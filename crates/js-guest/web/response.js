@@ -2,7 +2,7 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    SECRET, arity, bodyContent, breakOffContent, bufferContent, cloneContent, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase, isStreaming,
+    SECRET, arity, bodyContent, breakOffContent, bufferContent, cloneContent, copyList, define, dictionary, extractBody, headerList, headerLookup, isObject, isReasonPhrase, isStreaming,
     makeHeaders, mixBody, str, takeContent, urlHref,
   } = native;
   const stringify = JSON.stringify;
@@ -44,7 +44,7 @@
       const copy = new Response(SECRET);
       copy.#status = this.#status;
       copy.#statusText = this.#statusText;
-      copy.#list = [...this.#list];
+      copy.#list = copyList(this.#list);
       copy.#content = content;
       copy.#kind = this.#kind;
       return copy;

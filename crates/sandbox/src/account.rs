@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use doer_core::{fault::Termination, ledger::FetchRecord, limits::Limits, tier::Tier};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -210,6 +211,21 @@ impl Account {
         transcript.truncated = true;
         transcript.output_bytes = self.limits.output_bytes;
         Ok(serde_json::Value::from(json_prefix(result, room)).to_string())
+    }
+
+    /// Takes the body of a response, and the headers that go with it: they are never cut.
+    ///
+    /// # Errors
+    /// [`Ended`] where they do not fit beside the logs.
+    pub(crate) fn take_response(&self, body: &[u8], header_bytes: u64) -> Result<Bytes, Ended> {
+        let mut transcript = self.transcript();
+        let bytes = header_bytes.saturating_add(body.len() as u64);
+        let room = self.limits.output_bytes - transcript.output_bytes;
+        if bytes > room {
+            return Err(Ended(Termination::OutputLimit));
+        }
+        transcript.output_bytes += bytes;
+        Ok(Bytes::copy_from_slice(body))
     }
 
     /// Closes the account: logs, whether they were cut, and usage.

@@ -24,6 +24,29 @@ pub struct SandboxConfig {
     pub compiler: CompilerConfig,
 }
 
+impl SandboxConfig {
+    /// A sandbox of ordinary size: 64 executions at once, 256 MiB for each at most.
+    pub fn new(cache_dir: PathBuf, installation_key: [u8; 32], compiler: CompilerConfig) -> Self {
+        Self {
+            concurrency: 64,
+            queue: 1000,
+            max_memory_bytes: 256 << 20,
+            keep_resident_bytes: 1600 << 10,
+            cache_dir,
+            installation_key,
+            background_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            compiler,
+        }
+    }
+}
+
+impl CompilerConfig {
+    /// One process at a time, which this program starts with these arguments.
+    pub fn new(program: PathBuf, args: Vec<OsString>) -> Self {
+        Self { program, args, processes: 1, queue: 100, timeout: Duration::from_secs(10), memory_bytes: 2 << 30 }
+    }
+}
+
 /// The child process that compiles what must not be compiled in this one.
 #[derive(Debug, Clone)]
 pub struct CompilerConfig {

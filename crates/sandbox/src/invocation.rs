@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use doer_core::{limits::Limits, scoped::ScopedServices};
+use doer_core::{limits::Limits, outbound::HttpRequest, scoped::ScopedServices};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +12,8 @@ pub use doer_guest_protocol::Surface;
 /// One run of a program.
 #[derive(Debug)]
 pub struct Invocation {
-    /// What the code sees as `input`; `undefined` where absent.
-    pub input: Option<Box<RawValue>>,
+    /// What is asked of the code.
+    pub event: Event,
     /// What the code sees as its read-only `ctx`: a JSON object.
     pub context: Box<RawValue>,
     /// `Full`, or `Pure` for evaluation without bindings, context and network.
@@ -32,6 +32,21 @@ pub struct Invocation {
     /// Ends the run from outside; its answer then has the code `cancelled`.
     pub cancel: CancellationToken,
 }
+
+/// What is asked of a program.
+#[derive(Debug)]
+pub enum Event {
+    /// Run it, whatever its form, with this `input`; `undefined` where absent.
+    Execute(Option<Box<RawValue>>),
+    /// Have a worker answer a request.
+    Fetch(Entrypoint, HttpRequest),
+    /// Call a method of a worker's entrypoint, with a JSON array of arguments.
+    Call(Entrypoint, String, Box<RawValue>),
+}
+
+/// An export of a worker, by its name; the default export where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Entrypoint(pub Option<String>);
 
 /// What becomes of console output.
 #[derive(Debug, Default)]

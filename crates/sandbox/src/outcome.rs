@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
 use doer_core::{fault::Termination, ledger::FetchRecord};
 use serde_json::value::RawValue;
 
+use crate::Error;
+
 /// What came of a run: an answer or the guest's error, and everything it used and wrote either way.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Outcome<A = Answer> {
     /// What it returned, or why it did not.
-    pub answer: Result<Answer, GuestError>,
+    pub answer: Result<A, GuestError>,
     /// One string per console call, in order; `[warn] ` or `[error] ` before those levels.
     pub logs: Vec<String>,
     /// Result or logs were cut at the output limit.
@@ -27,6 +30,44 @@ pub struct Answer {
     pub result: Box<RawValue>,
     /// Where the result was the body of a `Response`.
     pub response: Option<ResponseHead>,
+}
+
+/// A worker's answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Status and headers.
+    pub head: ResponseHead,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// What came of a run that ended well.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    Result(Answer),
+    Response(Reply),
+}
+
+impl TryFrom<Finished> for Answer {
+    type Error = Error;
+
+    fn try_from(finished: Finished) -> Result<Self, Error> {
+        match finished {
+            Finished::Result(answer) => Ok(answer),
+            Finished::Response(_) => Err(Error::Protocol("a response to what was no request".to_owned())),
+        }
+    }
+}
+
+impl TryFrom<Finished> for Reply {
+    type Error = Error;
+
+    fn try_from(finished: Finished) -> Result<Self, Error> {
+        match finished {
+            Finished::Response(reply) => Ok(reply),
+            Finished::Result(_) => Err(Error::Protocol("a result of what was a request".to_owned())),
+        }
+    }
 }
 
 /// Status and headers of a `Response` that became a result.

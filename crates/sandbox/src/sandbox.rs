@@ -10,12 +10,13 @@ use doer_guest_protocol::{self as protocol, Evaluate};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    Answer, Error, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig,
+    Error, Event, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig,
     account::Account,
     cache::{Cache, load_compiled},
     compiler::{Compiler, ScriptKind, TypeScript},
     engine::{self, Ticker},
     guest::{javascript::JavaScript, module::Commands},
+    outcome::Finished,
     schedule::Background,
     store::End,
 };
@@ -107,6 +108,45 @@ impl Sandbox {
         }
     }
 
+    /// Compiles what has to be compiled before a program can be evaluated: TypeScript, and nothing else.
+    pub(crate) async fn translate(&self, program: Program) -> Result<Result<protocol::Program, GuestError>, Error> {
+        match self.inner.translate(program).await {
+            Ok(program) => Ok(Ok(program)),
+            Err(End::Syntax(error) | End::Guest(error)) => Ok(Err(error)),
+            Err(End::Host(error)) => Err(error),
+            Err(End::Terminated(termination)) => Ok(Err(explained(termination))),
+        }
+    }
+
+    /// Runs a program that was translated, from the base image.
+    pub(crate) async fn run_source<A>(&self, source: Arc<Evaluate>, invocation: Invocation) -> Result<Outcome<A>, Error>
+    where
+        A: TryFrom<Finished, Error = Error>,
+    {
+        outcome(self.supervise(invocation, |run| async move { run.source(source).await }).await)
+    }
+
+    /// As [`Sandbox::execute_image`], whatever the event is.
+    pub(crate) async fn run_image<A>(&self, image: Image, invocation: Invocation) -> Result<Outcome<A>, Error>
+    where
+        A: TryFrom<Finished, Error = Error>,
+    {
+        outcome(self.supervise(invocation, |run| run.image(image)).await)
+    }
+
+    /// As [`Sandbox::image`], of a program that was translated.
+    pub(crate) async fn image_of(
+        &self,
+        source: Arc<Evaluate>,
+        invocation: Invocation,
+    ) -> Result<Result<Image, GuestError>, Error> {
+        let (ended, account) = self.supervise(invocation, |run| async move { run.image_of_source(source).await }).await;
+        match ended {
+            Ok(image) => Ok(Ok(image)),
+            Err(end) => into_guest_error(end, &account).map(Err),
+        }
+    }
+
     /// What the sandbox is doing now.
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
@@ -146,10 +186,13 @@ impl Sandbox {
     }
 }
 
-fn outcome((ended, account): (Result<Answer, End>, Arc<Account>)) -> Result<Outcome, Error> {
+fn outcome<A>((ended, account): (Result<Finished, End>, Arc<Account>)) -> Result<Outcome<A>, Error>
+where
+    A: TryFrom<Finished, Error = Error>,
+{
     let (logs, truncated, usage) = account.close();
     let answer = match ended {
-        Ok(answer) => Ok(answer),
+        Ok(finished) => Ok(finished.try_into()?),
         Err(end) => Err(into_guest_error(end, &account)?),
     };
     Ok(Outcome { answer, logs, truncated, requests: account.requests(), usage })
@@ -163,7 +206,7 @@ struct Run {
 }
 
 impl Run {
-    async fn program(self, program: Program) -> Result<Answer, End> {
+    async fn program(self, program: Program) -> Result<Finished, End> {
         let program = match command_of(program) {
             Ok((binary, text)) => return self.command(&binary, text).await,
             Err(program) => program,
@@ -192,29 +235,40 @@ impl Run {
         }
     }
 
-    async fn javascript(&self, source: protocol::Program) -> Result<Answer, End> {
-        let program = Evaluate { program: source, surface: self.invocation.surface };
-        let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.run(&program, &invocation, &account).await }).await
+    async fn javascript(&self, source: protocol::Program) -> Result<Finished, End> {
+        self.source(Arc::new(Evaluate { program: source, surface: self.invocation.surface, env: None })).await
     }
 
-    async fn command(&self, binary: &[u8], text: bool) -> Result<Answer, End> {
+    async fn source(&self, source: Arc<Evaluate>) -> Result<Finished, End> {
+        let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
+        self.in_slot(async move { inner.javascript.run(&source, &invocation, &account).await }).await
+    }
+
+    async fn command(&self, binary: &[u8], text: bool) -> Result<Finished, End> {
         let command = self.inner.commands.get(binary, text, &self.account).await?;
         let (invocation, account) = (self.invocation.clone(), self.account.clone());
-        let input = move || invocation.input.as_ref().map(|input| input.get().to_owned());
-        self.in_slot(async move { command.run(&account, input().as_deref()).await }).await
+        let Event::Execute(input) = &invocation.event else {
+            return Err(refusal(
+                "a WebAssembly command answers no requests and has no methods to call: use POST /execute",
+            ));
+        };
+        let input = input.as_ref().map(|input| input.get().to_owned());
+        self.in_slot(async move { command.run(&account, input.as_deref()).await.map(Finished::Result) }).await
     }
 
-    async fn image(self, image: Image) -> Result<Answer, End> {
+    async fn image(self, image: Image) -> Result<Finished, End> {
         let (inner, invocation, account) = (self.inner.clone(), self.invocation.clone(), self.account.clone());
         self.in_slot(async move { inner.javascript.run_image(&image, &invocation, &account).await }).await
     }
 
     async fn make_image(self, program: Program) -> Result<Image, End> {
         let source = self.inner.translate(program).await?;
-        let program = Evaluate { program: source, surface: self.invocation.surface };
+        self.image_of_source(Arc::new(Evaluate { program: source, surface: self.invocation.surface, env: None })).await
+    }
+
+    async fn image_of_source(&self, source: Arc<Evaluate>) -> Result<Image, End> {
         let (inner, account) = (self.inner.clone(), self.account.clone());
-        self.in_slot(async move { inner.javascript.image(&program, &account).await }).await
+        self.in_slot(async move { inner.javascript.image(&source, &account).await }).await
     }
 
     /// Runs `work` under a permit, on this thread for its first slice and in the background from then on.
@@ -316,6 +370,12 @@ fn refusal(message: &str) -> End {
 }
 
 /// The guest's error that an end stands for, or ours.
+/// A compiler's own limit, which is no limit of the run.
+fn explained(termination: Termination) -> GuestError {
+    let message = "The code takes too long to compile, or too much memory".to_owned();
+    GuestError { name: "LimitError".to_owned(), message, code: Some(termination), ..GuestError::default() }
+}
+
 fn into_guest_error(end: End, account: &Account) -> Result<GuestError, Error> {
     match end {
         End::Terminated(code) => Ok(explain(code, account)),

@@ -10,22 +10,23 @@ use std::{
 };
 
 use dashmap::DashMap;
-use doer_core::limits::Rates;
+use doer_core::{limits::Rates, rate::Rate};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     auth::Caller,
     http::error::{ApiError, ErrorCode},
-    rate::Rate,
 };
 
 /// After so many entries idle gates are looked for.
 const SWEEP_ABOVE: usize = 10_000;
 
 /// The gates of all namespaces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Admission {
     gates: DashMap<String, Arc<Gate>>,
+    /// Rates go by the time since then, which nobody sets.
+    start: Instant,
 }
 
 /// What is counted.
@@ -53,6 +54,12 @@ pub struct Admitted {
     _permit: OwnedSemaphorePermit,
 }
 
+impl Default for Admission {
+    fn default() -> Self {
+        Self { gates: DashMap::new(), start: Instant::now() }
+    }
+}
+
 impl Admission {
     /// Counts against the rate of a caller's namespace.
     ///
@@ -69,7 +76,7 @@ impl Admission {
             Counted::Execution => &gate.executions,
             Counted::Calls(_) => &gate.calls,
         };
-        rate.take(number, limit, Instant::now()).map_err(|wait| {
+        rate.take(number, limit, self.start.elapsed()).map_err(|wait| {
             let message = format!("Rate limit exceeded: {limit} {what} per minute");
             ApiError::new(ErrorCode::RateLimit, message).after(wait)
         })
@@ -106,7 +113,7 @@ impl Admission {
     /// Executions of the caller's namespace that run now, and what is left of its rate.
     pub fn state(&self, caller: &Caller, rates: &Rates) -> State {
         let gate = self.gate(caller, rates);
-        let now = Instant::now();
+        let now = self.start.elapsed();
         let free = u32::try_from(gate.running.available_permits()).unwrap_or(u32::MAX);
         State {
             running: gate.size.load(Ordering::Relaxed).saturating_sub(free),
@@ -117,7 +124,7 @@ impl Admission {
 
     fn gate(&self, caller: &Caller, rates: &Rates) -> Arc<Gate> {
         if self.gates.len() > SWEEP_ABOVE {
-            let now = Instant::now();
+            let now = self.start.elapsed();
             // Held by the map alone, and nothing in it that a new one would not say as well.
             self.gates.retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.is_idle(now));
         }
@@ -162,7 +169,7 @@ impl Gate {
         }
     }
 
-    fn is_idle(&self, now: Instant) -> bool {
+    fn is_idle(&self, now: Duration) -> bool {
         self.running.available_permits() == self.size.load(Ordering::Relaxed) as usize
             && self.executions.is_idle(now)
             && self.calls.is_idle(now)

@@ -16,5 +16,4 @@ pub mod http;
 pub mod lifecycle;
 pub mod mcp;
 pub mod platform;
-pub mod rate;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 mod code;
 mod dispatch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use doer_core::{
     outbound::Egress,
@@ -23,7 +23,7 @@ use doer_services::{
     db::EmbeddedDb,
     egress::{HttpEgress, SystemResolver},
     email::{self, EmbeddedEmail},
-    forward::Forward,
+    forward::{self, Forward},
     gateway::{self, HttpGateway},
     mcp::{self, McpClient},
     queue::EmbeddedQueue,
@@ -43,6 +43,9 @@ use crate::{
     config::{Config, Kind},
     data::{DataDir, DataError},
 };
+
+/// Whoever waits to be let in does not wait longer for an `auth` that runs elsewhere.
+const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The services, and what stands around them.
 pub struct Platform {
@@ -96,8 +99,8 @@ pub enum PlatformError {
     /// MCP servers.
     #[error("`mcp` cannot be started")]
     Mcp(#[from] mcp::Error),
-    /// HTTP clients.
-    #[error("no HTTP client can be made")]
+    /// HTTP clients, and whom they trust.
+    #[error("TLS cannot be set up")]
     Tls(#[from] tls::Error),
 }
 
@@ -107,6 +110,9 @@ impl Platform {
     /// # Errors
     /// The first part that cannot be made.
     pub fn open(config: &Config, data: &DataDir, dev: bool) -> Result<Self, PlatformError> {
+        if let Some(file) = &config.tls.ca_file {
+            tls::trust(file)?;
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = &config.services;
         let key = data.installation_key()?;
@@ -114,6 +120,10 @@ impl Platform {
         let built_in = dev.then(developer).and_then(|identity| identity.user);
         let auth_settings = auth::Settings { built_in, ..settings.auth.clone() };
         let authority = Authority::open(&data.keys()?, &key, clock.clone(), auth_settings)?;
+        if let Kind::Http(elsewhere) = &settings.kinds[Service::Auth as usize] {
+            let elsewhere = forward::Settings { timeout: elsewhere.timeout.min(AUTH_TIMEOUT), ..elsewhere.clone() };
+            authority.ask_also(Arc::new(Forward::new(Service::Auth, elsewhere, clock.clone())?));
+        }
         let standing: Arc<dyn Standing> = authority.clone();
         let allowances = Arc::new(Allowances::new(config.limits.clone(), authority.clone()));
         let quotas: Arc<dyn Quotas> = allowances.clone();
@@ -195,9 +205,9 @@ impl Platform {
         self.runner.connect(runner.clone());
         let standing: Arc<dyn Standing> = self.authority.clone();
         self.queue.start(&self.tasks, standing.clone(), runner);
-        self.schedule.start(&self.tasks, standing, self.targets.clone());
+        self.schedule.start(&self.tasks, standing.clone(), self.targets.clone());
         self.webhooks.start(&self.tasks);
-        self.email.start(&self.tasks);
+        self.email.start(&self.tasks, standing);
         self.mcp.start(&self.tasks);
         self.db.start(&self.tasks);
         self.authority.start(&self.tasks);

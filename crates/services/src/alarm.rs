@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 use doer_core::time::Clock;
 use tokio::sync::Notify;
 
+use crate::sqlite::stored;
+
 /// How often the clock is looked at while something is due later. A timer alone would not notice that the clock was set.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -17,6 +19,11 @@ pub(crate) struct Alarm {
 impl Alarm {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { written: Notify::new(), clock }
+    }
+
+    /// What its clock shows, in milliseconds since the Unix epoch.
+    pub(crate) fn now(&self) -> i64 {
+        stored(self.clock.now_ms())
     }
 
     /// Something was written that the loop may have to do with. Remembered where the loop is busy.

@@ -7,6 +7,7 @@ mod alarm;
 pub mod auth;
 mod backoff;
 pub mod backup;
+mod clockwork;
 pub mod db;
 pub mod egress;
 pub mod email;

@@ -145,7 +145,7 @@ impl Database {
         .await
     }
 
-    /// Reads, beside whoever writes.
+    /// Reads, beside whoever writes. All that `work` reads is of one moment.
     ///
     /// # Errors
     /// Those of `work`.
@@ -180,7 +180,8 @@ impl Database {
             Some(connection) => connection,
             None => reader(&self.inner.path)?,
         };
-        let result = work(&connection);
+        // Else a count could be of before a write, and the rows of after it.
+        let result = connection.unchecked_transaction().map_err(Error::from).and_then(|moment| work(&moment));
         let mut readers = lock(&self.inner.readers);
         if readers.len() < MAX_IDLE_READERS {
             readers.push(connection);
@@ -278,6 +279,22 @@ mod tests {
             |connection: &Connection| Ok(connection.query_row("SELECT sum(n) FROM t", [], |row| row.get::<_, i64>(0))?);
         assert_eq!(database.read(sum).await.unwrap(), 2);
         assert!(database.read(|connection| Ok(connection.execute("DELETE FROM t", [])?)).await.is_err());
+    }
+
+    #[test]
+    fn what_one_read_sees_does_not_change_while_it_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&dir.path().join("a.db"), &["CREATE TABLE t (n INTEGER)"]).unwrap();
+        let count = |connection: &Connection| {
+            Ok::<_, Error>(connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?)
+        };
+        let seen = database.read_now(|connection| {
+            let before = count(connection)?;
+            database.write_now(|transaction| Ok(transaction.execute("INSERT INTO t VALUES (1)", [])?))?;
+            Ok((before, count(connection)?))
+        });
+        assert_eq!(seen.unwrap(), (0, 0));
+        assert_eq!(database.read_now(count).unwrap(), 1);
     }
 
     #[test]

@@ -10,13 +10,18 @@ mod scenarios;
 #[path = "fixtures/smtp.rs"]
 mod smtp;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use doer_core::{
     auth::AuthContext,
     id::RequestId,
     quota::{DefaultQuotas, Quota, Quotas},
-    scope::Scope,
+    scope::{Owner, Scope, Standing},
     service::{
         Code, Health, ServiceError,
         email::{
@@ -43,11 +48,31 @@ const START: Duration = Duration::from_secs(1_700_000_000);
 struct Installation {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
+    standing: Arc<Suspended>,
+}
+
+/// Namespaces in which nothing may be done.
+#[derive(Default)]
+struct Suspended(Mutex<HashSet<&'static str>>);
+
+#[async_trait::async_trait]
+impl Standing for Suspended {
+    async fn scope(&self, _: &Owner) -> Result<Option<Scope>, ServiceError> {
+        panic!("mails have no owner but their namespace")
+    }
+
+    async fn admit(&self, namespace: &Namespace) -> Result<(), ServiceError> {
+        match self.0.lock().unwrap().contains(namespace.as_str()) {
+            true => Err(ServiceError::forbidden("suspended")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Installation {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::at(START)) }
+        let clock = Arc::new(ManualClock::at(START));
+        Self { dir: tempfile::tempdir().unwrap(), clock, standing: Arc::default() }
     }
 
     fn open(&self, settings: Settings) -> EmbeddedEmail {
@@ -57,7 +82,7 @@ impl Installation {
     /// Opened, and moving.
     fn start(&self, settings: Settings) -> (EmbeddedEmail, Tasks) {
         let (email, tasks) = (self.open(settings), Tasks::default());
-        email.start(&tasks);
+        email.start(&tasks, self.standing.clone());
         (email, tasks)
     }
 }
@@ -439,6 +464,33 @@ async fn what_was_sent_is_dropped_in_two_steps() {
     }
     let bytes = database.query_row("SELECT bytes FROM accounts", [], |row| row.get::<_, i64>(0));
     assert_eq!(bytes.unwrap(), 0, "what is gone takes nothing");
+}
+
+#[tokio::test]
+async fn mails_of_a_suspended_namespace_are_held_and_sent_once_it_may_go_on() {
+    let (installation, smtp) = (Installation::new(), Smtp::start().await);
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    installation.standing.0.lock().unwrap().insert("tenant:acme");
+    let (email, tasks) = installation.start(sending_to(&smtp));
+    let held = send(&email, &acme, "ada@example.com").await;
+    let sent = send(&email, &globex, "bob@example.com").await;
+    wait_for_attempt(&email, &globex, &sent, MailStatus::Sent, 1).await;
+    tasks.stop().await;
+
+    // Neither time nor another start makes a difference.
+    installation.clock.advance(3 * DAY);
+    let (email, tasks) = installation.start(sending_to(&smtp));
+    let sent = send(&email, &globex, "bob@example.com").await;
+    wait_for_attempt(&email, &globex, &sent, MailStatus::Sent, 1).await;
+    let mail = find(&email, &acme, &held).await.unwrap();
+    assert_eq!((mail.status, mail.attempts, mail.last_error), (MailStatus::Queued, 0, None));
+
+    installation.standing.0.lock().unwrap().clear();
+    email.wake();
+    wait_for_attempt(&email, &acme, &held, MailStatus::Sent, 1).await;
+    let recipients: Vec<String> = smtp.wait_for(3).await.into_iter().flat_map(|received| received.to).collect();
+    assert_eq!(recipients, ["bob@example.com", "bob@example.com", "ada@example.com"]);
+    tasks.stop().await;
 }
 
 #[tokio::test]

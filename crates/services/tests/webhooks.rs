@@ -13,8 +13,12 @@ mod github;
 mod inbound;
 #[path = "webhooks/keeping.rs"]
 mod keeping;
+#[path = "outbound/names.rs"]
+mod names;
 #[path = "webhooks/outbound.rs"]
 mod outbound;
+#[path = "webhooks/rebinding.rs"]
+mod rebinding;
 #[path = "fixtures/receiver.rs"]
 mod receiver;
 #[path = "../../../tests/scenarios/mod.rs"]

@@ -1,11 +1,9 @@
 //! The parameters of a call, by position or by name, told apart and held against the method's declaration.
 
-use std::{borrow::Cow, collections::BTreeMap};
-
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Method, ServiceError};
+use super::{Method, ServiceError, members::Members};
 
 /// In options (or beside the named parameters of a method that has none) an internal caller may name the namespace
 /// to work in.
@@ -84,10 +82,9 @@ impl Arguments {
             if !last {
                 return Err(ServiceError::invalid(format!("params: {} takes at most {count}", method.path())));
             }
-            let mut rest: Object<'_> = serde_json::from_str(values[count].get())
-                .map_err(|_| ServiceError::invalid("options: must be an object"))?;
+            let mut rest: Members<'_> = serde_json::from_str(values[count].get()).map_err(|_| no_object())?;
             self.namespace = take_namespace(&mut rest)?;
-            if let Some(name) = rest.keys().next() {
+            if let Some(name) = rest.first() {
                 return Err(ServiceError::invalid(format!("options.{name}: unknown option; known: {NAMESPACE}")));
             }
         }
@@ -98,12 +95,12 @@ impl Arguments {
     }
 
     fn take_named(&mut self, method: &Method, text: &str) -> Result<(), ServiceError> {
-        let mut values: Object<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
+        let mut values: Members<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         for (parameter, slot) in method.parameters.iter().zip(&mut self.values) {
-            *slot = values.remove(parameter.name.as_str()).and_then(present);
+            *slot = values.take(&parameter.name).and_then(present);
         }
         self.namespace = take_namespace(&mut values)?;
-        match values.keys().next() {
+        match values.first() {
             None => Ok(()),
             Some(name) => {
                 let known: Vec<&str> = method.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
@@ -114,11 +111,16 @@ impl Arguments {
 
     fn take_namespace_of_options(&mut self, method: &Method) -> Result<(), ServiceError> {
         let Some(at) = method.parameters.iter().position(|parameter| parameter.name == OPTIONS) else { return Ok(()) };
-        // Looked for as text first: nearly no call has it.
-        let Some(options) = self.values[at].as_ref().filter(|options| options.get().contains(NAMESPACE)) else {
+        let Some(options) = &self.values[at] else { return Ok(()) };
+        let text = options.get();
+        if !text.starts_with('{') {
+            return Err(no_object());
+        }
+        // Looked for as text first: nearly no call has it. Escapes may spell it too.
+        if !text.contains(NAMESPACE) && !text.contains('\\') {
             return Ok(());
-        };
-        let Ok(mut members) = serde_json::from_str::<Object<'_>>(options.get()) else { return Ok(()) };
+        }
+        let mut members: Members<'_> = serde_json::from_str(text).map_err(|error| unreadable_as(OPTIONS, &error))?;
         if let Some(namespace) = take_namespace(&mut members)? {
             self.namespace = Some(namespace);
             let rest = serde_json::value::to_raw_value(&members).map_err(ServiceError::internal)?;
@@ -128,14 +130,12 @@ impl Arguments {
     }
 }
 
-type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-
 fn has_options(method: &Method) -> bool {
     method.parameters.iter().any(|parameter| parameter.name == OPTIONS)
 }
 
-fn take_namespace(members: &mut Object<'_>) -> Result<Option<String>, ServiceError> {
-    let Some(value) = members.remove(NAMESPACE).and_then(present) else { return Ok(None) };
+fn take_namespace(members: &mut Members<'_>) -> Result<Option<String>, ServiceError> {
+    let Some(value) = members.take(NAMESPACE).and_then(present) else { return Ok(None) };
     serde_json::from_str(value.get())
         .map(Some)
         .map_err(|_| ServiceError::invalid("options.namespace: must be a string"))
@@ -146,8 +146,16 @@ fn present(value: &RawValue) -> Option<Box<RawValue>> {
     (value.get() != "null").then(|| value.to_owned())
 }
 
+fn no_object() -> ServiceError {
+    ServiceError::invalid("options: must be an object")
+}
+
 fn unreadable(error: &serde_json::Error) -> ServiceError {
-    ServiceError::invalid(format!("params: {}", without_place(error)))
+    unreadable_as("params", error)
+}
+
+fn unreadable_as(what: &str, error: &serde_json::Error) -> ServiceError {
+    ServiceError::invalid(format!("{what}: {}", without_place(error)))
 }
 
 /// Lines and columns of a text that the caller never wrote help nobody.
@@ -156,5 +164,59 @@ fn without_place(error: &serde_json::Error) -> String {
     match text.rfind(" at line ") {
         Some(at) => text[..at].to_owned(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Service;
+
+    fn decode(service: Service, method: &str, params: &str) -> Result<(Option<String>, String), String> {
+        let method = service.method(method).unwrap();
+        let params = RawValue::from_string(params.to_owned()).unwrap();
+        let arguments = Arguments::decode(method, Some(&params)).map_err(|error| error.message.into_owned())?;
+        Ok((arguments.namespace.clone(), arguments.to_json(method)))
+    }
+
+    fn send(params: &str) -> Result<(Option<String>, String), String> {
+        decode(Service::Queue, "send", params)
+    }
+
+    #[test]
+    fn a_namespace_is_found_however_it_is_spelt() {
+        for name in ["namespace", r"n\u0061mespace", r"\u006eamespac\u0065"] {
+            let options = format!(r#"{{"delaySeconds":1,"{name}":"tenant:b"}}"#);
+            for params in
+                [format!(r#"["jobs",1,{options}]"#), format!(r#"{{"queue":"jobs","message":1,"options":{options}}}"#)]
+            {
+                let (namespace, rest) = send(&params).unwrap();
+                assert_eq!(namespace.as_deref(), Some("tenant:b"), "{params}");
+                assert!(rest.ends_with(r#""options":{"delaySeconds":1}}"#), "{rest}");
+            }
+            let last = format!(r#"["select 1",[],{{"{name}":"tenant:b"}}]"#);
+            assert_eq!(decode(Service::Db, "query", &last).unwrap().0.as_deref(), Some("tenant:b"), "{last}");
+            let beside = format!(r#"{{"sql":"select 1","{name}":"tenant:b"}}"#);
+            assert_eq!(decode(Service::Db, "query", &beside).unwrap().0.as_deref(), Some("tenant:b"), "{beside}");
+        }
+    }
+
+    #[test]
+    fn a_name_counts_once() {
+        for (params, name) in [
+            (r#"{"queue":"a","queue":"b","message":1}"#, "queue"),
+            (r#"{"queue":"a","message":1,"qu\u0065ue":"b"}"#, "queue"),
+            (r#"["a",1,{"namespace":"tenant:a","namespace":"tenant:b"}]"#, "namespace"),
+            (r#"["a",1,{"namespace":"tenant:a","n\u0061mespace":"tenant:b"}]"#, "namespace"),
+        ] {
+            let message = send(params).unwrap_err();
+            assert!(message.ends_with(&format!(": {name}: is given twice")), "{params}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_options() {
+        assert_eq!(send(r#"["a",1,[60]]"#).unwrap_err(), "options: must be an object");
+        assert_eq!(decode(Service::Db, "query", r#"["select 1",[],[60]]"#).unwrap_err(), "options: must be an object");
     }
 }

@@ -14,6 +14,7 @@ pub mod email;
 mod error;
 pub mod gateway;
 pub mod mcp;
+mod members;
 mod method;
 mod page;
 pub mod queue;

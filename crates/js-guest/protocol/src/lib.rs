@@ -51,6 +51,21 @@ pub struct Evaluate {
     pub program: Program,
     /// What the code gets to see.
     pub surface: Surface,
+    /// The members of a worker's `env`; absent where it is made of the services that are granted.
+    pub env: Option<Vec<(String, Binding)>>,
+}
+
+/// A member of a worker's `env`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Binding {
+    /// A value, as JSON text.
+    Value(String),
+    /// A service, by its bit in [`Invoke::services`].
+    Service(u32),
+    /// All services as one object.
+    Unified,
+    /// One of [`Invoke::secrets`]: it is no part of an image.
+    Secret(u32),
 }
 
 /// The two shapes in which code arrives.
@@ -112,14 +127,48 @@ pub enum Surface {
 /// A call of what the evaluated program offers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Invoke {
-    /// JSON text of `input`; `undefined` where absent.
-    pub input: Option<String>,
+    /// What is asked of the program.
+    pub event: Event,
     /// JSON text of the read-only `ctx`.
     pub context: String,
     /// Seeds `Math.random`.
     pub seed: u64,
     /// The services that are granted, one bit each; absent where there are none at all, and no network either.
     pub services: Option<u32>,
+    /// What the secrets of `env` are.
+    pub secrets: Vec<String>,
+}
+
+/// What is asked of a program. An entrypoint is the name of an export; absent, the default export.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// Run it, whatever its form.
+    Execute {
+        /// JSON text of `input`; `undefined` where absent.
+        input: Option<String>,
+    },
+    /// Have it answer a request: [`Answer::Response`] comes of it.
+    Fetch {
+        /// Whose `fetch`.
+        entrypoint: Option<String>,
+        /// Method, in upper case.
+        method: String,
+        /// Absolute.
+        url: String,
+        /// Each `char` of a value stands for one byte.
+        headers: Vec<(String, String)>,
+        /// The whole body.
+        body: Option<Vec<u8>>,
+    },
+    /// Call one of its methods.
+    Call {
+        /// Whose method.
+        entrypoint: Option<String>,
+        /// Its name.
+        method: String,
+        /// JSON text of an array.
+        arguments: String,
+    },
 }
 
 /// Something that the guest wants done outside, for the `submit` import.
@@ -254,16 +303,33 @@ pub enum Step<'a> {
 
 /// What an invocation returned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer<'a> {
-    /// JSON text.
-    #[serde(borrow)]
-    pub result: Cow<'a, str>,
-    /// Where the result was the body of a `Response`.
-    #[serde(borrow)]
-    pub response: Option<ResponseHead<'a>>,
+pub enum Answer<'a> {
+    /// A value.
+    Result {
+        /// JSON text.
+        #[serde(borrow)]
+        json: Cow<'a, str>,
+        /// Where the result was the body of a `Response`.
+        #[serde(borrow)]
+        response: Option<ResponseHead<'a>>,
+    },
+    /// The answer to a request.
+    Response {
+        /// Status and headers.
+        #[serde(borrow)]
+        head: ResponseHead<'a>,
+        /// The whole body.
+        #[serde(borrow, serialize_with = "write_cow")]
+        body: Cow<'a, [u8]>,
+    },
 }
 
-/// Status and headers of a `Response` that became a result.
+#[expect(clippy::ptr_arg, reason = "the signature that serde asks for")]
+fn write_cow<S: serde::Serializer>(bytes: &Cow<'_, [u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+/// Status and headers of a `Response`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResponseHead<'a> {
     /// HTTP status.

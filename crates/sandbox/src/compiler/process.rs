@@ -16,6 +16,9 @@ use super::{
 };
 use crate::CompilerConfig;
 
+/// How long a process may take to come up. That is no compilation: only a busy machine makes it slow.
+const START: Duration = Duration::from_secs(20);
+
 /// How much of a dying process's last words is read.
 const LAST_WORDS_BYTES: u64 = 4096;
 
@@ -62,7 +65,7 @@ impl Process {
         };
         let mut process = Self { child, stdin, stdout, stderr, jobs: 0 };
         let budget = Budget { memory_bytes: config.memory_bytes, cpu: config.timeout };
-        match timeout(config.timeout, process.exchange(&budget, &[], ANSWER_BASE_BYTES)).await {
+        match timeout(START, process.exchange(&budget, &[], ANSWER_BASE_BYTES)).await {
             Ok(Ok((Reply::Ready, _))) => Ok(process),
             Ok(Ok(_)) => Err(CompileError::Unavailable("it does not speak the compiler's protocol".to_owned())),
             Ok(Err(error)) => {

@@ -11,11 +11,12 @@ use serde_json::value::RawValue;
 use wasmtime::{Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
 
 use crate::{
-    Answer, Error, GuestError, Invocation, ResponseHead,
+    Answer, Entrypoint, Error, Event, GuestError, Invocation, Reply, ResponseHead,
     account::Account,
     cache::{ArtifactId, Cache},
     door::Door,
     image, linked,
+    outcome::Finished,
     store::{self, End, GuestClock, State},
 };
 use operations::Operations;
@@ -54,7 +55,17 @@ struct Exports {
 
 /// A heap: the base image, or one made of a program after its top level.
 #[derive(Debug, Clone)]
-pub struct Image(Module);
+pub struct Image {
+    module: Module,
+    bytes: u64,
+}
+
+impl Image {
+    /// Size of what is in it.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
 
 impl JavaScript {
     /// Compiles the engine and boots it, or loads both from the cache.
@@ -137,7 +148,8 @@ impl JavaScript {
         let binary = guest.snapshot(&self.exports.stack_pointer, self.max_pages)?;
         drop(guest);
         let image = Module::new(&self.engine, &binary);
-        Ok(Image(image.map_err(|source| Error::Engine { during: "compiling an image", source })?))
+        let module = image.map_err(|source| Error::Engine { during: "compiling an image", source })?;
+        Ok(Image { module, bytes: binary.len() as u64 })
     }
 
     /// Runs a program from the base image.
@@ -149,7 +161,7 @@ impl JavaScript {
         program: &Evaluate,
         invocation: &Invocation,
         account: &Arc<Account>,
-    ) -> Result<Answer, End> {
+    ) -> Result<Finished, End> {
         account.mark_cold_start();
         let mut guest = Guest::open(self, &self.base, account)?;
         guest.evaluate(self, program).await?;
@@ -165,8 +177,8 @@ impl JavaScript {
         image: &Image,
         invocation: &Invocation,
         account: &Arc<Account>,
-    ) -> Result<Answer, End> {
-        Guest::open(self, &image.0, account)?.invoke(self, invocation).await
+    ) -> Result<Finished, End> {
+        Guest::open(self, &image.module, account)?.invoke(self, invocation).await
     }
 }
 
@@ -213,14 +225,15 @@ impl Guest {
         }
     }
 
-    async fn invoke(&mut self, javascript: &JavaScript, invocation: &Invocation) -> Result<Answer, End> {
+    async fn invoke(&mut self, javascript: &JavaScript, invocation: &Invocation) -> Result<Finished, End> {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| Error::Protocol(error.to_string()))?;
         let message = Invoke {
-            input: invocation.input.as_ref().map(|input| input.get().to_owned()),
+            event: asked(&invocation.event),
             context: invocation.context.get().to_owned(),
             seed: u64::from_le_bytes(seed),
             services: self.store.data().account.door.as_ref().map(Door::granted),
+            secrets: Vec::new(),
         };
         let mut next = self.call(javascript.exports.invoke, encode(&message)).await?;
         let mut resume: Option<TypedFunc<u32, u64>> = None;
@@ -283,17 +296,20 @@ impl Guest {
         }
     }
 
-    fn answer(&self, answer: protocol::Answer<'_>) -> Result<Answer, End> {
-        let headers = answer.response.as_ref().map_or(&[][..], |head| &head.headers);
-        let header_bytes = headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum();
-        let result = self.store.data().account.take_result(&answer.result, header_bytes)?;
-        // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
-        let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
-        let response = answer.response.map(|head| ResponseHead {
-            status: head.status,
-            headers: head.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
-        });
-        Ok(Answer { result, response })
+    fn answer(&self, answer: protocol::Answer<'_>) -> Result<Finished, End> {
+        let account = &self.store.data().account;
+        match answer {
+            protocol::Answer::Result { json, response } => {
+                let result = account.take_result(&json, response.as_ref().map_or(0, header_bytes))?;
+                // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
+                let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
+                Ok(Finished::Result(Answer { result, response: response.map(owned_head) }))
+            }
+            protocol::Answer::Response { head, body } => {
+                let body = account.take_response(&body, header_bytes(&head))?;
+                Ok(Finished::Response(Reply { head: owned_head(head), body }))
+            }
+        }
     }
 
     fn function<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
@@ -327,13 +343,41 @@ impl Guest {
 enum Next {
     Ready,
     Waiting(Option<Duration>),
-    Done(Answer),
+    Done(Finished),
 }
 
 impl Next {
     fn unexpected(&self) -> End {
         End::Host(Error::Protocol(format!("unexpected step: {self:?}")))
     }
+}
+
+/// An event as the guest is told of it.
+fn asked(event: &Event) -> protocol::Event {
+    match event {
+        Event::Execute(input) => protocol::Event::Execute { input: input.as_ref().map(|input| input.get().to_owned()) },
+        Event::Fetch(Entrypoint(entrypoint), request) => protocol::Event::Fetch {
+            entrypoint: entrypoint.clone(),
+            method: request.method.clone(),
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            body: request.body.as_ref().map(|body| body.to_vec()),
+        },
+        Event::Call(Entrypoint(entrypoint), method, arguments) => protocol::Event::Call {
+            entrypoint: entrypoint.clone(),
+            method: method.clone(),
+            arguments: arguments.get().to_owned(),
+        },
+    }
+}
+
+fn header_bytes(head: &protocol::ResponseHead<'_>) -> u64 {
+    head.headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
+}
+
+fn owned_head(head: protocol::ResponseHead<'_>) -> ResponseHead {
+    let headers = head.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()));
+    ResponseHead { status: head.status, headers: headers.collect() }
 }
 
 /// An error's texts are the guest's to choose, and count towards no limit: they are cut.

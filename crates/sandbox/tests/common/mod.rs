@@ -1,9 +1,10 @@
 //! One sandbox for all tests of a binary, and short words for what they run.
+#![allow(dead_code, reason = "no binary of tests needs all of it")]
 
 use std::{sync::LazyLock, time::Duration};
 
 use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{CompilerConfig, Console, Invocation, Outcome, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{CompilerConfig, Console, Event, Invocation, Outcome, Program, Sandbox, SandboxConfig, Surface};
 use serde_json::{Value, value::RawValue};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
@@ -48,7 +49,7 @@ pub fn text(code: &str) -> Program {
 /// A run with the limits of the tenant tier.
 pub fn invocation(input: Value) -> Invocation {
     Invocation {
-        input: (!input.is_null()).then(|| RawValue::from_string(input.to_string()).unwrap()),
+        event: Event::Execute((!input.is_null()).then(|| RawValue::from_string(input.to_string()).unwrap())),
         context: RawValue::from_string("{\"namespace\":\"tenant:test\"}".into()).unwrap(),
         surface: Surface::Full,
         limits: Limits::of(Tier::Tenant),

@@ -96,7 +96,8 @@ async fn a_cancelled_job_poisons_nothing_and_leaves_nothing() {
         drop(job);
         assert_works(&compiler).await;
     }
-    assert_eq!(living("cancelled").len(), 1);
+    // That of the last job that was given up may be about to go.
+    until(|| living("cancelled").len() == 1).await;
     drop(compiler);
     let gone = async {
         while !children("cancelled").is_empty() {

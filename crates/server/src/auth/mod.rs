@@ -1,7 +1,7 @@
 //! Who is asking, and what they may do.
 
 mod authenticator;
-mod credentials;
+pub mod credentials;
 mod extract;
 pub mod origin;
 

@@ -6,9 +6,11 @@ use toml::{Table, Value};
 
 use super::{
     Admin, Auth, Compiler, Config, ConfigError, Data, Execution, LimitTable, Log, LogFormat, Origin, Problem, Server,
+    Tls,
     layers::{Layers, lookup},
     limits,
     reader::Reader,
+    section::given,
     services,
 };
 
@@ -103,6 +105,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
         },
         limits,
         services: services::read(&mut reader),
+        tls: Tls { ca_file: given(reader.string("tls.ca_file")).map(PathBuf::from) },
         log: read_log(&mut reader),
         effective: table.clone(),
     };

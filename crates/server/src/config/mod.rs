@@ -36,6 +36,8 @@ pub struct Config {
     pub limits: LimitTable,
     /// `[services.*]` and `[egress]`
     pub services: Services,
+    /// `[tls]`
+    pub tls: Tls,
     /// `[log]`
     pub log: Log,
     /// All of it as a table, for `doer config`.
@@ -114,6 +116,13 @@ pub struct Compiler {
     pub timeout: Duration,
     /// Address space of one process.
     pub memory_bytes: u64,
+}
+
+/// TLS, wherever doer speaks it.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Certificates that are trusted beside the operating system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Logs.

@@ -4,7 +4,7 @@ use doer_sandbox::Language;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::http::error::ApiError;
+use crate::http::{body::object, error::ApiError};
 
 /// The body as it arrives: every field still JSON text, `null` being as good as absent, except in `input`.
 #[derive(Debug, Deserialize)]
@@ -100,12 +100,8 @@ impl<'a> ExecuteRequest<'a> {
     /// # Errors
     /// `invalid_request`, with the name of the field.
     pub fn decode(body: &'a [u8]) -> Result<Self, ApiError> {
-        // serde would take an array for a struct, field by field.
-        if !is_object(body) {
-            return Err(ApiError::invalid("the body must be a JSON object"));
-        }
-        let raw: Raw<'a> = serde_json::from_slice(body).map_err(ApiError::invalid)?;
-        if raw.limits.is_some_and(|limits| !is_object(limits.get().as_bytes())) {
+        let raw: Raw<'a> = object(body)?;
+        if raw.limits.is_some_and(|limits| !limits.get().starts_with('{')) {
             return Err(ApiError::invalid("limits: must be an object"));
         }
         Ok(Self {
@@ -125,10 +121,6 @@ impl<'a> ExecuteRequest<'a> {
             props: raw.props,
         })
     }
-}
-
-fn is_object(json: &[u8]) -> bool {
-    json.trim_ascii_start().starts_with(b"{")
 }
 
 fn field<T: DeserializeOwned>(name: &str, raw: Option<&RawValue>) -> Result<Option<T>, ApiError> {

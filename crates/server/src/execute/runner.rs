@@ -8,7 +8,7 @@ use doer_core::{
     scoped::{ScopedServices, Services},
     time::Clock,
 };
-use doer_sandbox::{Console, Error, Invocation, Outcome, Program, Sandbox, Usage};
+use doer_sandbox::{Console, Error, Event, Invocation, Outcome, Program, Sandbox, Usage};
 use tokio_util::sync::CancellationToken;
 
 use super::{cache::ResultCache, cache_key::CacheKey, done::Done, flight::Flight, plan::Plan, verdict::Verdict};
@@ -184,7 +184,7 @@ pub fn invocation(
     let invocation = Invocation {
         services,
         started,
-        input: plan.input,
+        event: Event::Execute(plan.input),
         context: plan.context,
         surface: plan.surface,
         limits: plan.limits,

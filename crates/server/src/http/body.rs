@@ -9,6 +9,7 @@ use axum::{
     http::header,
 };
 use futures_util::StreamExt;
+use serde::Deserialize;
 
 use super::error::{ApiError, ErrorCode};
 use crate::{
@@ -53,8 +54,24 @@ impl<S: Sync> FromRequest<S> for UnreadBody {
             let message = "The body must be JSON, with Content-Type: application/json";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
         }
+        // Nothing is unpacked: a few bytes could stand for the whole memory.
+        if request.headers().get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+            let message = "The body must be sent as it is, without Content-Encoding";
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+        }
         Ok(Self(request.into_body()))
     }
+}
+
+/// Reads a JSON object. serde alone would take an array for it, field by field.
+///
+/// # Errors
+/// `invalid_request`.
+pub fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ApiError> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid("the body must be a JSON object"));
+    }
+    serde_json::from_slice(json).map_err(ApiError::invalid)
 }
 
 impl Intake {

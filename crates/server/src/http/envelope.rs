@@ -50,7 +50,8 @@ pub async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: 
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(id.clone());
 
-    let mut response = match dev::check(envelope.dev, request.headers(), request.uri()) {
+    let checked = dev::check(envelope.dev, request.headers(), request.uri());
+    let mut response = match checked.and_then(|()| one_host(request.headers())) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
@@ -69,6 +70,14 @@ pub async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: 
         ms = started.elapsed().as_secs_f64() * 1000.0, "request"
     );
     response
+}
+
+/// RFC 9112, 3.2: what names two hosts names none. Whoever stands before this server may have looked at the other one.
+fn one_host(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get_all(header::HOST).iter().count() {
+        0 | 1 => Ok(()),
+        _ => Err(ApiError::invalid("more than one Host")),
+    }
 }
 
 fn write_error(response: &mut Response, error: &ApiError, id: &RequestId) {

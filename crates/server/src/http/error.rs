@@ -1,7 +1,7 @@
 //! The one error that a request can be answered with: a code from one table, a message for the caller, and
 //! for our own failures an account that only the log sees.
 
-use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -166,6 +166,12 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// For the log.
     pub account: Option<Arc<str>>,
+}
+
+/// What a panic leaves.
+pub fn panicked(panic: &(dyn Any + Send)) -> ApiError {
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::internal_account(format!("panic: {}", message.unwrap_or("without a message")))
 }
 
 /// An error as it is told to callers.

@@ -1,6 +1,6 @@
 //! The routes of the API.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     envelope::{self, Envelope},
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, panicked},
     execute, executions, info, mcp, openapi, rpc, secrets, session, webhooks,
 };
 use crate::app::App;
@@ -73,14 +73,13 @@ pub fn wrapped(router: Router, envelope: Envelope) -> Router {
     router
         .method_not_allowed_fallback(|| async { ApiError::new(ErrorCode::MethodNotAllowed, "Method not allowed") })
         .fallback(|| async { ApiError::new(ErrorCode::NotFound, "Route not found") })
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(failed))
         .layer(from_fn_with_state(envelope, envelope::wrap))
 }
 
 /// A handler that panics fails its own request and nothing else.
-fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    ApiError::internal_account(format!("panic: {}", message.unwrap_or("without a message"))).into_response()
+fn failed(panic: Box<dyn Any + Send>) -> Response {
+    panicked(&*panic).into_response()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    body::{JsonBody, UnreadBody},
+    body::{JsonBody, UnreadBody, object},
     error::{ApiError, ErrorCode, ErrorFields},
 };
 use crate::{admission::Counted, app::App, auth::Caller};
@@ -52,6 +52,16 @@ struct Entry {
     method: String,
     #[serde(default)]
     params: Option<Box<RawValue>>,
+}
+
+impl Entry {
+    fn read(at: usize, json: &RawValue) -> Result<Self, ApiError> {
+        // An array is no object, though serde takes it for one.
+        if !json.get().starts_with('{') {
+            return Err(ApiError::invalid(format_args!("[{at}]: must be an object")));
+        }
+        serde_json::from_str(json.get()).map_err(|error| ApiError::invalid(format_args!("[{at}]: {error}")))
+    }
 }
 
 /// The answer to one call of a batch.
@@ -95,7 +105,7 @@ pub async fn call(
     let JsonBody { bytes, held: _held } = app.intake.read(body, max_bytes(&app, &caller)).await?;
     let CallBody { params } = match bytes.trim_ascii() {
         [] => CallBody::default(),
-        text => serde_json::from_slice(text).map_err(ApiError::invalid)?,
+        text => object(text)?,
     };
     let result = services(&app, &caller).dispatch(method, params).await?;
     Ok(Json(Success { success: true, result }))
@@ -108,10 +118,12 @@ pub async fn batch(
     body: UnreadBody,
 ) -> Result<Json<Vec<Answered>>, ApiError> {
     let JsonBody { bytes, held: _held } = app.intake.read(body, max_bytes(&app, &caller)).await?;
-    let entries: Vec<Entry> = serde_json::from_slice(&bytes).map_err(ApiError::invalid)?;
+    let entries: Vec<&RawValue> = serde_json::from_slice(&bytes).map_err(ApiError::invalid)?;
     if entries.len() > MAX_BATCH {
         return Err(ApiError::invalid(format_args!("a batch has at most {MAX_BATCH} calls")));
     }
+    let entries: Vec<Entry> =
+        entries.iter().enumerate().map(|(at, entry)| Entry::read(at, entry)).collect::<Result<_, _>>()?;
     let rates = app.runner.allowances.of(&caller).rates;
     let number = u32::try_from(entries.len()).unwrap_or(u32::MAX).max(1);
     app.runner.admission.count(&caller, &rates, Counted::Calls(number))?;

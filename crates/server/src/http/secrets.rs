@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    body::{JsonBody, UnreadBody},
+    body::{JsonBody, UnreadBody, object},
     error::{ApiError, ErrorCode},
 };
 use crate::{app::App, auth::Caller};
@@ -48,7 +48,7 @@ pub async fn put(
 ) -> Result<StatusCode, ApiError> {
     caller.require("secrets:write")?;
     let JsonBody { bytes, held: _held } = app.intake.read(body, MAX_BODY_BYTES).await?;
-    let NewValue { value } = serde_json::from_slice(&bytes).map_err(ApiError::invalid)?;
+    let NewValue { value } = object(&bytes)?;
     app.platform.secrets.put(caller.scope(), &name, &value).await?;
     Ok(StatusCode::NO_CONTENT)
 }

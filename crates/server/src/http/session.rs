@@ -11,22 +11,22 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use doer_core::{
-    auth::grants,
-    id::RequestId,
-    service::auth::{Auth, CreateSession, RevokeSession, SessionTokens},
-};
+use doer_core::{id::RequestId, service::auth::SessionTokens};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    body::{JsonBody, UnreadBody},
+    body::{JsonBody, UnreadBody, object},
     envelope::Peer,
-    error::{ApiError, ErrorCode},
+    error::ApiError,
 };
 use crate::{
     app::App,
-    auth::{Caller, origin, unauthenticated},
+    auth::{
+        Caller,
+        credentials::{Several, cookie},
+        origin, unauthenticated,
+    },
 };
 
 const MAX_BODY_BYTES: usize = 16 << 10;
@@ -40,7 +40,7 @@ struct SignIn {
 }
 
 /// `POST /session`: with address and password in the body; or with `Authorization` or `X-API-Key`; or with the refresh
-/// cookie of an earlier session.
+/// cookie of an earlier session. A session holds what the credentials hold that it was given for, and ends with them.
 pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
@@ -53,17 +53,19 @@ pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Res
             let tokens = app.authenticator.authority.sign_in(&email, password, address, &id).await?;
             answer(&app, tokens.ok_or_else(unauthenticated)?)
         }
-        SignIn { email: None, password: None } => match cookie(&headers, REFRESH_COOKIE) {
-            Some(token) if !has_credentials(&headers) => {
-                origin::check(&axum::http::Method::POST, &headers)?;
-                let tokens = app.authenticator.authority.refresh(token.to_owned(), &id).await?;
-                answer(&app, tokens.ok_or_else(unauthenticated)?)
+        SignIn { email: None, password: None } => {
+            match cookie(&headers, REFRESH_COOKIE).map_err(|Several| unauthenticated())? {
+                Some(token) if !has_credentials(&headers) => {
+                    origin::check(&axum::http::Method::POST, &headers)?;
+                    let tokens = app.authenticator.authority.refresh(token.to_owned(), &id).await?;
+                    answer(&app, tokens.ok_or_else(unauthenticated)?)
+                }
+                _ => {
+                    let context = app.authenticator.context(&axum::http::Method::POST, &headers, peer, id).await?;
+                    exchange(&app, &Caller::new(context)).await
+                }
             }
-            _ => {
-                let context = app.authenticator.context(&axum::http::Method::POST, &headers, peer, id).await?;
-                exchange(&app, &Caller::new(context)).await
-            }
-        },
+        }
         SignIn { email: None, .. } => Err(ApiError::invalid("email: is required beside password")),
         SignIn { password: None, .. } => Err(ApiError::invalid("password: is required beside email")),
     }
@@ -71,11 +73,7 @@ pub async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Res
 
 /// `DELETE /session`: ends the session that the request came with.
 pub async fn delete(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    let Some(session) = &caller.context.auth.session else {
-        return Err(ApiError::new(ErrorCode::NotFound, "This request has no session"));
-    };
-    let params = RevokeSession { session_id: session.id.clone() };
-    app.platform.auth.revoke_session(&caller, params).await?;
+    app.platform.authority.end_session(&caller).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     for (name, path) in [("session", "/"), (REFRESH_COOKIE, "/session")] {
         set_cookie(&mut response, &app, name, "", path, Duration::ZERO);
@@ -87,21 +85,15 @@ async fn sign_in(app: &App, body: UnreadBody) -> Result<SignIn, ApiError> {
     let JsonBody { bytes, held: _held } = app.intake.read(body, MAX_BODY_BYTES).await?;
     match bytes.trim_ascii() {
         [] => Ok(SignIn::default()),
-        text => serde_json::from_slice(text).map_err(ApiError::invalid),
+        text => object(text),
     }
 }
 
-/// A session holds whatever its user holds: a key that holds less is not exchanged for one.
 async fn exchange(app: &App, caller: &Caller) -> Result<Response, ApiError> {
-    let Some(user) = &caller.context.auth.user else {
+    if caller.context.auth.user.is_none() {
         return Err(ApiError::invalid("credentials are required: email and password, or an Authorization header"));
-    };
-    if caller.context.auth.api_key.as_ref().is_some_and(|key| !grants(&key.permissions, "*")) {
-        let message = "A session is given for a key only where the key has the permission *";
-        return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
-    let tokens = app.platform.auth.create_session(caller, CreateSession { user_id: user.id.clone() }).await?;
-    answer(app, tokens)
+    answer(app, app.platform.authority.exchange(caller).await?)
 }
 
 fn answer(app: &App, tokens: SessionTokens) -> Result<Response, ApiError> {
@@ -126,10 +118,4 @@ fn set_cookie(response: &mut Response, app: &App, name: &str, value: &str, path:
 
 fn has_credentials(headers: &HeaderMap) -> bool {
     headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-api-key")
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
 }

@@ -41,7 +41,7 @@ pub async fn run(
     drop((arguments, body));
     app.runner.admission.count(&caller, &plan.rates, Counted::Execution)?;
     if let Some(done) = app.runner.cached(&plan) {
-        return told(&done);
+        return Ok(told(&done));
     }
     // The body's part of the budget is the call's, which outlives the run.
     let flight = app.runner.begin(&plan, &caller, Held::default())?;
@@ -78,7 +78,7 @@ pub async fn run(
             forward.await
         }
     };
-    told(&done?)
+    Ok(told(&done?))
 }
 
 /// Newer clients say with each request whether they want lines; older ones get them.
@@ -99,7 +99,8 @@ async fn notify(context: &RequestContext<RoleServer>, line: String) {
 }
 
 /// The answer of the route as structured content; as text what a model reads: the result or the error, and the lines.
-fn told(done: &Done) -> Result<CallToolResult, ApiError> {
+/// A result that is nested more deeply than values are read is there as text only.
+fn told(done: &Done) -> CallToolResult {
     let (text, logs) = match &done.outcome {
         Ok(kept) => (kept.result.get().to_owned(), &kept.logs),
         Err(failed) => {
@@ -117,7 +118,6 @@ fn told(done: &Done) -> Result<CallToolResult, ApiError> {
         Ok(_) => CallToolResult::success(content),
         Err(_) => CallToolResult::error(content),
     };
-    let body = serde_json::to_value(done.response()).map_err(|error| ApiError::internal(&error))?;
-    result.structured_content = Some(body);
-    Ok(result)
+    result.structured_content = serde_json::to_value(done.response()).ok();
+    result
 }

@@ -2,10 +2,14 @@
 
 #![allow(deprecated, reason = "the clients of today know logging, and nothing in its place")]
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use axum::http::request::Parts;
 use doer_core::{describe::typescript, scoped::Grants, service::Service};
+use futures_util::FutureExt as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -22,7 +26,10 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{error::ApiError, info::VERSION},
+    http::{
+        error::{ApiError, panicked},
+        info::VERSION,
+    },
 };
 
 const TYPES: &str = "doer://types.d.ts";
@@ -78,10 +85,14 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None));
         };
         let arguments = request.arguments.unwrap_or_default();
-        let result = match tool {
-            Tool::Code(route) => code::run(&self.app, &call, route, arguments, &context).await,
-            Tool::Method(method) => tools::call(&self.app, &call.caller, method, arguments).await,
+        let work = async {
+            match tool {
+                Tool::Code(route) => code::run(&self.app, &call, route, arguments, &context).await,
+                Tool::Method(method) => tools::call(&self.app, &call.caller, method, arguments).await,
+            }
         };
+        // The transport waits for an answer for as long as the client does, and a panic gives none.
+        let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let id = call.caller.request_id();
         Ok(result.unwrap_or_else(|error| refused(error.logged(id), id)).into())
     }

@@ -127,7 +127,11 @@ pub async fn call(
     let method = rpc::authorised(caller, method.service.name(), method.name)?;
     let arguments = to_raw_value(&arguments).map_err(|error| ApiError::internal(&error))?;
     let result = rpc::services(app, caller).dispatch(method, Some(&arguments)).await?;
+    // The protocol wants it as values, which are read only so deep.
+    let values: Value = serde_json::from_str(result.get()).map_err(|_| {
+        ApiError::invalid("the result is nested too deeply for a tool; POST /rpc gives results as they are")
+    })?;
     let mut answer = CallToolResult::success(vec![ContentBlock::text(result.get())]);
-    answer.structured_content = Some(json!({ "success": true, "result": result }));
+    answer.structured_content = Some(json!({ "success": true, "result": values }));
     Ok(answer)
 }

@@ -1,11 +1,14 @@
 //! Whose credentials are these? Keys and our own tokens are looked up each time, by primary key: what was revoked a
 //! moment ago, by whichever process, opens nothing. Tokens of issuers are held against keys that are fetched.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use doer_core::{
     auth::{Identity, User},
-    service::ServiceError,
+    service::{Backend, ServiceError},
     tier::Tier,
     time::Clock,
 };
@@ -14,11 +17,13 @@ use rusqlite::Connection;
 use super::{
     Settings,
     audit::{Action, Actor, Audit},
+    elsewhere::Elsewhere,
+    foreign,
     issuers::{IssuerError, Issuers},
     passwords::Passwords,
     permission::tier_of,
     schema::MIGRATIONS,
-    sessions,
+    sessions::{self, StoredSession},
     tokens::Signer,
     users::{self, By, StoredUser},
 };
@@ -39,6 +44,7 @@ pub struct Authority {
     pub(super) signer: Signer,
     pub(super) passwords: Passwords,
     pub(super) issuers: Issuers,
+    elsewhere: OnceLock<Elsewhere>,
     audit: Audit,
     tenants: Tenants,
 }
@@ -90,6 +96,7 @@ impl Authority {
             signer: Signer::new(installation_key),
             passwords: Passwords::new(&settings.sign_in),
             issuers: Issuers::new(settings.issuers.clone(), &clock)?,
+            elsewhere: OnceLock::new(),
             audit,
             database,
             clock,
@@ -97,27 +104,59 @@ impl Authority {
         }))
     }
 
-    /// What a credential proves: an API key, an access token of ours, or a token of an issuer. `None` where it proves
-    /// nothing.
+    /// Asks another `auth` as well, which knows users, keys and tokens that are not known here. Whoever was named first
+    /// stays: there is one in an installation.
+    pub fn ask_also(&self, auth: Arc<dyn Backend>) {
+        let _ = self.elsewhere.set(Elsewhere::new(auth, self.clock.clone()));
+    }
+
+    /// What a credential proves: an API key, an access token of ours, a token of an issuer, or whatever another `auth`
+    /// says of it. `None` where it proves nothing.
     ///
     /// # Errors
     /// `forbidden` where it holds, and its tenant is suspended; `service_unavailable` where an issuer's keys cannot
-    /// be had; our own failures.
+    /// be had, or the other `auth` does not answer; our own failures.
     pub async fn verify(&self, token: &str) -> Result<Option<Identity>, ServiceError> {
-        let now_ms = self.clock.now_ms();
-        let found = if token.len() > MAX_TOKEN_BYTES {
-            None
-        } else if token.starts_with(secret::KEY) {
-            self.database.read_now(|connection| key(connection, token, now_ms))?
-        } else if let Some(claims) = self.signer.check(token, now_ms) {
-            self.database.read_now(|connection| session(connection, &claims, now_ms))?
-        } else {
-            self.issuers.verify(token, now_ms).await?
+        if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
+            return Ok(None);
+        }
+        let found = match self.of_ours(token)? {
+            Some(ours) => ours,
+            None => self.of_others(token).await?,
         };
         if let Some(user) = found.as_ref().and_then(|identity| identity.user.as_ref()) {
             self.admit_user(user)?;
         }
         Ok(found)
+    }
+
+    /// What a key or an access token of ours proves. `None` where it is none: others may know it.
+    fn of_ours(&self, token: &str) -> Result<Option<Option<Identity>>, ServiceError> {
+        let now_ms = self.clock.now_ms();
+        if token.starts_with(secret::KEY) {
+            return Ok(self.database.read_now(|connection| key(connection, token, now_ms))?);
+        }
+        let Some(claims) = self.signer.read(token) else { return Ok(None) };
+        if !claims.holds_at(now_ms) {
+            return Ok(Some(None));
+        }
+        Ok(Some(self.database.read_now(|connection| session(connection, &claims, now_ms))?))
+    }
+
+    async fn of_others(&self, token: &str) -> Result<Option<Identity>, ServiceError> {
+        let mut found = self.issuers.verify(token, self.clock.now_ms()).await?;
+        if let (None, Some(elsewhere)) = (&found, self.elsewhere()) {
+            found = elsewhere.validate(token).await?;
+        }
+        if let Some(user) = found.as_ref().and_then(|identity| identity.user.as_ref()) {
+            foreign::remember(&self.database, user).await?;
+        }
+        Ok(found)
+    }
+
+    /// The other `auth`, where there is one.
+    pub(super) fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.get()
     }
 
     /// The record of what changed.
@@ -163,20 +202,26 @@ impl Authority {
     }
 
     /// # Errors
-    /// `forbidden` where the user's tenant is suspended. Who is trusted with all tenants belongs to none.
+    /// `forbidden` where the user's tenant is suspended.
     pub(super) fn admit_user(&self, user: &User) -> Result<(), ServiceError> {
-        match users::tenant(user) {
-            Some(tenant) if tier_of(user) != Tier::Internal => self.tenants.admit(tenant),
-            _ => Ok(()),
-        }
+        admit_to(&self.tenants, user)
     }
 }
 
-/// What a key proves now.
-fn key(connection: &Connection, token: &str, now_ms: u64) -> Result<Option<Identity>, Error> {
+/// # Errors
+/// `forbidden` where the user's tenant is suspended. Who is trusted with all tenants belongs to none.
+pub fn admit_to(tenants: &Tenants, user: &User) -> Result<(), ServiceError> {
+    match users::tenant(user) {
+        Some(tenant) if tier_of(user) != Tier::Internal => tenants.admit(tenant),
+        _ => Ok(()),
+    }
+}
+
+/// What a key of ours proves now; `None` where it is none.
+fn key(connection: &Connection, token: &str, now_ms: u64) -> Result<Option<Option<Identity>>, Error> {
     let Some(id) = secret::id_of(token, secret::KEY) else { return Ok(None) };
     let found = keys::rows::find(connection, id)?.filter(|found| secret::matches(token, &found.hash));
-    Ok(found.and_then(|found| key_identity(found, now_ms)))
+    Ok(found.map(|found| key_identity(found, now_ms)))
 }
 
 /// What a key stands for now: its owner as they are at present, and nothing where either has ended.
@@ -195,14 +240,31 @@ pub fn key_identity(found: keys::rows::Found, now_ms: u64) -> Option<Identity> {
 fn session(connection: &Connection, claims: &super::tokens::Claims, now_ms: u64) -> Result<Option<Identity>, Error> {
     let session = sessions::find(connection, &claims.sid)?
         .filter(|session| !session.revoked && session.user_id == claims.sub && now_ms < session.session.expires_at);
-    let Some(session) = session else { return Ok(None) };
-    let user = enabled(users::find(connection, By::Id(&claims.sub))?);
-    Ok(user.map(|user| Identity {
-        authenticated: true,
-        user: Some(user.user),
-        session: Some(session.session),
-        api_key: None,
-    }))
+    match session {
+        Some(session) => session_identity(connection, &session, now_ms),
+        None => Ok(None),
+    }
+}
+
+/// Whom a session stands for now: its user as they are at present, with what the key holds that it was given for.
+/// Nobody where either has ended.
+pub fn session_identity(
+    connection: &Connection,
+    session: &StoredSession,
+    now_ms: u64,
+) -> Result<Option<Identity>, Error> {
+    let identity = match &session.key_id {
+        Some(id) => keys::rows::find(connection, id)?
+            .filter(|found| found.key.user_id == session.user_id)
+            .and_then(|found| key_identity(found, now_ms)),
+        None => enabled(users::find(connection, By::Id(&session.user_id))?).map(|user| Identity {
+            authenticated: true,
+            user: Some(user.user),
+            session: None,
+            api_key: None,
+        }),
+    };
+    Ok(identity.map(|identity| Identity { session: Some(session.session.clone()), ..identity }))
 }
 
 /// A user who may do something.

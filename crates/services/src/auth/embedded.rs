@@ -24,6 +24,7 @@ use rusqlite::{Connection, Transaction};
 use super::{
     Authority,
     audit::{Action, Actor},
+    authority::{admit_to, session_identity},
     permission,
     sessions::{self, Refreshed},
     users::{self, By, StoredUser},
@@ -75,7 +76,8 @@ impl Auth for EmbeddedAuth {
             .change(scope, move |change| {
                 let user = change.enabled_user(&params.user_id)?;
                 permission::may_act_for(&change.scope, &user.user)?;
-                let made = sessions::create(change.tx, &user.user.id, &user.namespace, &settings, now_ms)?;
+                let holder = sessions::Holder { user_id: &user.user.id, namespace: &user.namespace, key_id: None };
+                let made = sessions::create(change.tx, holder, &settings, now_ms)?;
                 change.record(Action::SessionCreated, &made.0.id, Some(&user.user.id))?;
                 Ok(made)
             })
@@ -317,6 +319,7 @@ impl Authority {
         actor: Actor,
     ) -> Result<Option<SessionTokens>, ServiceError> {
         let (audit, settings, now_ms) = (self.audit().clone(), self.settings.clone(), self.clock.now_ms());
+        let tenants = self.tenants().clone();
         let refreshed = self.database.write(move |tx| {
             let refreshed = sessions::refresh(tx, &token, namespace.as_deref(), &settings, now_ms)?;
             if let Refreshed::Stolen(session) = &refreshed {
@@ -324,12 +327,14 @@ impl Authority {
                 let detail = Some("a refresh token was used twice");
                 audit.append(tx, &actor, Action::SessionRevoked, &session.session.id, detail)?;
             }
-            Ok(match refreshed {
-                Refreshed::Goes(session, token) => {
-                    users::find(tx, By::Id(&session.user_id))?.filter(|user| !user.disabled).map(|_| (session, token))
-                }
-                Refreshed::Stolen(_) | Refreshed::Refused => None,
-            })
+            let (session, token) = match refreshed {
+                Refreshed::Goes(session, token) => (session, token),
+                Refreshed::Stolen(_) | Refreshed::Refused => return Ok(None),
+            };
+            let Some(identity) = session_identity(tx, &session, now_ms)? else { return Ok(None) };
+            // What is refused is undone: the token is good once the tenant goes on.
+            identity.user.map_or(Ok(()), |user| admit_to(&tenants, &user))?;
+            Ok(Some((session, token)))
         });
         let Some((session, token)) = refreshed.await? else { return Ok(None) };
         sessions::tokens(&self.signer, &self.settings, session.session, &session.user_id, &token, now_ms).map(Some)

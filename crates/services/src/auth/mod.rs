@@ -6,7 +6,10 @@
 mod attempts;
 pub mod audit;
 mod authority;
+mod elsewhere;
 mod embedded;
+mod exchange;
+mod foreign;
 mod housekeeping;
 mod issuers;
 mod passwords;

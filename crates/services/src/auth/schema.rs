@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::Error;
 
 /// Applied in order. The first is all there was when only keys were kept, so that such a file opens here.
-pub const MIGRATIONS: &[&str] = &[KEYS, USERS];
+pub const MIGRATIONS: &[&str] = &[KEYS, USERS, ELSEWHERE];
 
 const KEYS: &str = "CREATE TABLE keys (
     id          TEXT PRIMARY KEY NOT NULL,
@@ -146,6 +146,17 @@ END;
 CREATE TRIGGER tenant_gone AFTER DELETE ON tenants BEGIN
     UPDATE generations SET n = n + 1 WHERE of = 'tenants';
 END;
+";
+
+const ELSEWHERE: &str = "
+-- The key that a session was given for: it holds what the key holds, and ends with it.
+ALTER TABLE sessions ADD COLUMN key_id TEXT;
+CREATE INDEX sessions_of_key ON sessions (key_id) WHERE key_id IS NOT NULL;
+
+-- Users that others vouch for, as far as they were seen and belong to a tenant: with it their own namespaces stand and
+-- fall.
+CREATE TABLE foreign_users (id TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX foreign_users_of_tenant ON foreign_users (tenant);
 ";
 
 /// SQLite's integers are signed.

@@ -25,8 +25,21 @@ pub struct StoredSession {
     pub user_id: String,
     /// Whose user that is.
     pub namespace: String,
+    /// The key that it was given for.
+    pub key_id: Option<String>,
     /// Ended before its time.
     pub revoked: bool,
+}
+
+/// Whose a new session is.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'a> {
+    /// The user.
+    pub user_id: &'a str,
+    /// Whose user that is.
+    pub namespace: &'a str,
+    /// The key that it is given for, where it is given for one.
+    pub key_id: Option<&'a str>,
 }
 
 /// What came of a refresh token.
@@ -43,16 +56,16 @@ pub enum Refreshed {
 /// Begins a session; gives it and its refresh token. Ends the oldest of the user's where there are too many.
 pub fn create(
     connection: &Connection,
-    user_id: &str,
-    namespace: &str,
+    holder: Holder<'_>,
     settings: &Settings,
     now_ms: u64,
 ) -> Result<(Session, Secret), Error> {
+    let Holder { user_id, namespace, key_id } = holder;
     let id = format!("ses_{}", uuid::Uuid::now_v7().simple());
     let expires_at = after(now_ms, settings.session);
     connection.execute(
-        "INSERT INTO sessions (id, namespace, user_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![id, namespace, user_id, stored(now_ms), stored(expires_at)],
+        "INSERT INTO sessions (id, namespace, user_id, created_at, expires_at, key_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id, namespace, user_id, stored(now_ms), stored(expires_at), key_id],
     )?;
     let surplus = "SELECT id FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2";
     let limit = settings.sessions_per_user.max(1);
@@ -110,7 +123,7 @@ pub fn refresh(
 /// The session with that id.
 pub fn find(connection: &Connection, id: &str) -> Result<Option<StoredSession>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, expires_at, user_id, namespace, revoked_at IS NOT NULL FROM sessions WHERE id = ?1",
+        "SELECT id, expires_at, user_id, namespace, revoked_at IS NOT NULL, key_id FROM sessions WHERE id = ?1",
     )?;
     let found = statement.query_row([id], |row| {
         Ok(StoredSession {
@@ -118,6 +131,7 @@ pub fn find(connection: &Connection, id: &str) -> Result<Option<StoredSession>, 
             user_id: row.get(2)?,
             namespace: row.get(3)?,
             revoked: row.get(4)?,
+            key_id: row.get(5)?,
         })
     });
     Ok(found.optional()?)
@@ -132,7 +146,8 @@ pub fn revoke(connection: &Connection, id: &str, namespace: &str, now_ms: u64) -
     }
 }
 
-fn end(connection: &Connection, id: &str, now_ms: u64) -> Result<(), Error> {
+/// Ends a session, whosever it is.
+pub fn end(connection: &Connection, id: &str, now_ms: u64) -> Result<(), Error> {
     connection.execute("UPDATE sessions SET revoked_at = ?2 WHERE id = ?1", params![id, stored(now_ms)])?;
     Ok(())
 }

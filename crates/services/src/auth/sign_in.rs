@@ -12,8 +12,8 @@ use super::{
     attempts::{self, Subjects},
     audit::{Action, Actor},
     authority::enabled,
-    sessions, users,
-    users::{By, StoredUser},
+    sessions::{self, Holder},
+    users::{self, By, StoredUser},
     validate,
 };
 
@@ -55,7 +55,7 @@ impl Authority {
     /// used before ends its session.
     ///
     /// # Errors
-    /// Our own failures.
+    /// `forbidden` where the tenant is suspended; our own failures.
     pub async fn refresh(&self, token: String, request_id: &RequestId) -> Result<Option<SessionTokens>, ServiceError> {
         let actor = Actor { request_id: request_id.to_string(), ..nobody() };
         self.refresh_in(None, token, actor).await
@@ -82,7 +82,8 @@ impl Authority {
         let (id, namespace) = (user.user.id.clone(), user.namespace);
         let made = self.database.write(move |tx| {
             attempts::succeed(tx, &subjects)?;
-            let made = sessions::create(tx, &id, &namespace, &settings, now_ms)?;
+            let holder = Holder { user_id: &id, namespace: &namespace, key_id: None };
+            let made = sessions::create(tx, holder, &settings, now_ms)?;
             audit.append(tx, &actor, Action::SignInSucceeded, &made.0.id, Some(&address.to_string()))?;
             Ok(made)
         });

@@ -1,5 +1,13 @@
 //! Where owners of work that runs later stand now: nothing is run with what somebody was allowed once.
 
+use super::{
+    Authority,
+    authority::{enabled, key_identity},
+    foreign,
+    issuers::Issuers,
+    users::{self, By},
+};
+use crate::keys;
 use async_trait::async_trait;
 use doer_core::{
     auth::{AuthContext, Identity, User},
@@ -8,20 +16,11 @@ use doer_core::{
     service::{Code, ServiceError},
     tier::{Namespace, Tier},
 };
-use rusqlite::Connection;
-
-use super::{
-    Authority,
-    authority::{enabled, key_identity},
-    issuers::Issuers,
-    users::{self, By},
-};
-use crate::{Error, keys};
 
 #[async_trait]
 impl Standing for Authority {
     async fn scope(&self, owner: &Owner) -> Result<Option<Scope>, ServiceError> {
-        let Some(identity) = self.present(&owner.identity)? else { return Ok(None) };
+        let Some(identity) = self.present(&owner.identity).await? else { return Ok(None) };
         let mut context = AuthContext::anonymous(RequestId::generate(), self.clock.now_ms());
         context.auth = identity;
         let scope = Scope::of(context);
@@ -36,25 +35,44 @@ impl Standing for Authority {
         let Some(id) = namespace.as_str().strip_prefix("user:") else { return Ok(()) };
         match self.database.read_now(|connection| users::find(connection, By::Id(id)))? {
             Some(found) => self.admit_user(&found.user),
-            None => Ok(()),
+            None => self.admit_unknown(id),
         }
     }
 }
 
 impl Authority {
+    /// May anything be done in the namespace of a user who is not stored: one that others vouch for, or whom only keys
+    /// tell of?
+    fn admit_unknown(&self, id: &str) -> Result<(), ServiceError> {
+        let tenants = self.database.read_now(|connection| {
+            let mut tenants = keys::rows::tenants_of(connection, id)?;
+            tenants.extend(foreign::tenant_of(connection, id)?);
+            Ok(tenants)
+        })?;
+        tenants.iter().try_for_each(|tenant| self.tenants().admit(tenant))
+    }
+
     /// Whoever it was, as they are now; nobody where they may do nothing.
-    fn present(&self, stored: &Identity) -> Result<Option<Identity>, ServiceError> {
+    async fn present(&self, stored: &Identity) -> Result<Option<Identity>, ServiceError> {
         let Some(user) = stored.user.as_ref().filter(|_| stored.authenticated) else { return Ok(None) };
         let now_ms = self.clock.now_ms();
+        let mut is_known = true;
         let identity = if let Some(key) = &stored.api_key {
-            self.database.read_now(|connection| of_key(connection, &key.id, user, now_ms))?
+            let found = self.database.read_now(|connection| keys::rows::find(connection, &key.id))?;
+            is_known = found.is_some();
+            found.filter(|found| found.key.user_id == user.id).and_then(|found| key_identity(found, now_ms))
         } else if Issuers::is_foreign(&user.id) {
             self.issuers.still(user.clone()).map(plain)
         } else if self.settings.built_in.as_ref().is_some_and(|built_in| built_in.id == user.id) {
             self.settings.built_in.clone().map(plain)
         } else {
             let found = self.database.read_now(|connection| users::find(connection, By::Id(&user.id)))?;
+            is_known = found.is_some();
             enabled(found).map(|found| plain(found.user))
+        };
+        let identity = match (identity, self.elsewhere()) {
+            (None, Some(elsewhere)) if !is_known => elsewhere.user(&user.id, stored.api_key.clone()).await?,
+            (identity, _) => identity,
         };
         let Some(identity) = identity else { return Ok(None) };
         let runs = match &identity.user {
@@ -72,11 +90,6 @@ fn admitted(outcome: Result<(), ServiceError>) -> Result<bool, ServiceError> {
         Err(refused) if refused.code == Code::Forbidden => Ok(false),
         Err(failed) => Err(failed),
     }
-}
-
-fn of_key(connection: &Connection, id: &str, user: &User, now_ms: u64) -> Result<Option<Identity>, Error> {
-    let found = keys::rows::find(connection, id)?.filter(|found| found.key.user_id == user.id);
-    Ok(found.and_then(|found| key_identity(found, now_ms)))
 }
 
 /// Without the session in which work was registered: it goes on when that has ended.

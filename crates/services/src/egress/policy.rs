@@ -226,11 +226,16 @@ fn undotted(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// Is a normalised path `prefix` or below it? One with encoded slashes is nowhere: servers differ in what they make of
-/// them, `/v1/..%2fadmin` may be below `/v1` here and above it there.
+/// Is a normalised path `prefix` or below it? One with encoded slashes is nowhere, nor is one with dots that were
+/// encoded twice or have parameters: servers differ in what they make of them, `/v1/..%2fadmin` may be below `/v1`
+/// here and above it there.
 fn is_below(path: &str, prefix: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    if lower.contains("%2f") || lower.contains("%5c") {
+    let is_hidden = |segment: &str| {
+        ["%2f", "%5c", "%252f", "%255c", "%252e"].iter().any(|hidden| segment.contains(hidden))
+            || segment.split_once(';').is_some_and(|(bare, _)| matches!(&*bare.replace("%2e", "."), "." | ".."))
+    };
+    if lower.split('/').any(is_hidden) {
         return false;
     }
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
@@ -290,8 +295,21 @@ mod tests {
         assert!(allows(&rule, "GET", "https://example.com/v1"));
         assert!(allows(&rule, "GET", "https://example.com/v1/a?b"));
         assert!(!allows(&rule, "POST", "https://example.com/v1/a"));
+        assert!(allows(&rule, "GET", "https://example.com/v1/a;b/100%25/..a;"));
         assert!(!allows(&rule, "GET", "https://example.com/v10"));
-        for path in ["v1/../admin", "v1/%2e%2e/admin", "v1/..%2fadmin", "v1/..%5Cadmin", "v1\\..\\admin"] {
+        for path in [
+            "v1/../admin",
+            "v1/%2e%2e/admin",
+            "v1/..%2fadmin",
+            "v1/..%5Cadmin",
+            "v1\\..\\admin",
+            "v1/..;/admin",
+            "v1/..;a=b/admin",
+            "v1/%2E%2e;/admin",
+            "v1/%252e%252E/admin",
+            "v1/..%252Fadmin",
+            "v1/..%255cadmin",
+        ] {
             assert!(!allows(&rule, "GET", &format!("https://example.com/{path}")), "{path}");
         }
     }

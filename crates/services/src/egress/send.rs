@@ -94,7 +94,10 @@ impl HttpEgress {
         let response = request.send().await.map_err(|error| match error {
             error if is_not_public(&error) => private(name, host),
             error if error.is_dns() => failed(&format!("cannot resolve {host}")),
-            error if error.is_connect() => failed(&format!("cannot connect to {host}")),
+            error if error.is_connect() => failed(&match tls::failure(&error) {
+                Some(why) => format!("cannot connect to {host}: {}", wire::shorten(&why.to_string())),
+                None => format!("cannot connect to {host}"),
+            }),
             _ => failed(&format!("{host} broke the exchange off")),
         })?;
         match wire::header_bytes(response.headers()) > wire::MAX_HEADER_BYTES {
@@ -115,17 +118,14 @@ impl Egress for HttpEgress {
         let limit = self.settings.timeout;
         match tokio::time::timeout(limit, self.exchange(scope, request, max_body_bytes)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(ServiceError::new(
-                Code::Timeout,
-                format!("fetch failed: no answer within {} ms", limit.as_millis()),
-            )),
+            Err(_) => Err(ServiceError::new(Code::Timeout, format!("no answer within {} ms", limit.as_millis()))),
         }
     }
 }
 
 /// A failure that is not ours, and not the policy's.
 pub(super) fn failed(why: &str) -> ServiceError {
-    ServiceError::new(Code::UpstreamError, format!("fetch failed: {why}"))
+    ServiceError::new(Code::UpstreamError, why.to_owned())
 }
 
 /// Where a response redirects to.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use doer_core::time::Clock;
+use doer_core::{scope::Standing, service::Code, tier::Namespace, time::Clock};
 use tokio::{
     sync::Notify,
     task::JoinSet,
@@ -33,6 +33,8 @@ const LEASE: Duration = Duration::from_secs(60);
 const RENEWAL: Duration = Duration::from_secs(20);
 /// The loop looks again after so long, in case that the clock was set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The loop looks after so long whether those whose mails are held may do something again.
+const PAUSE_WHILE_HELD: Duration = Duration::from_secs(5);
 /// Before the loop looks again where the database failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -42,6 +44,8 @@ pub(super) struct Courier {
     pub outbox: Outbox,
     pub relay: Arc<Relay>,
     pub clock: Arc<dyn Clock>,
+    /// Which namespaces may do anything now: mails of the others are held.
+    pub standing: Arc<dyn Standing>,
     /// Told whenever a mail was accepted.
     pub wake: Arc<Notify>,
     /// Could the server be spoken to the last time?
@@ -73,22 +77,57 @@ impl Courier {
     /// Takes up what is due, as far as there are hands; says for how long nothing more will be.
     async fn take_up(&self, carried: &mut JoinSet<()>, last: &mut String) -> Result<Duration, Error> {
         while carried.try_join_next().is_some() {}
+        let mut longest = if self.release().await? { LONGEST_PAUSE } else { PAUSE_WHILE_HELD };
         while carried.len() < self.concurrency {
             let now = self.clock.now_ms();
             match self.outbox.next_due().await? {
-                None => return Ok(LONGEST_PAUSE),
-                Some(due) if due > now => return Ok(Duration::from_millis(due - now).min(LONGEST_PAUSE)),
+                None => return Ok(longest),
+                Some(due) if due > now => return Ok(Duration::from_millis(due - now).min(longest)),
                 Some(_) => {}
             }
+            let waiting = self.outbox.waiting(now).await?;
+            let (admitted, refused) = self.admitted(waiting).await?;
+            if !refused.is_empty() {
+                self.outbox.hold(refused, now).await?;
+                longest = PAUSE_WHILE_HELD;
+            }
             let terms = Terms { now, leased_until: later(now, LEASE), give_up_at: later(now, PERSISTENCE) };
-            let claims = self.outbox.claim(last.clone(), self.concurrency - carried.len(), terms).await?;
+            let claims = self.outbox.claim(admitted, last.clone(), self.concurrency - carried.len(), terms).await?;
             for claim in claims {
                 last.clone_from(&claim.namespace);
                 let courier = self.clone();
                 carried.spawn(async move { courier.carry(claim).await });
             }
         }
-        Ok(LONGEST_PAUSE)
+        Ok(longest)
+    }
+
+    /// Lets mails go on that were held, where they may; says whether none is held any more.
+    async fn release(&self) -> Result<bool, Error> {
+        let held = self.outbox.held().await?;
+        if held.is_empty() {
+            return Ok(true);
+        }
+        let (admitted, refused) = self.admitted(held).await?;
+        if !admitted.is_empty() {
+            self.outbox.release(admitted, self.clock.now_ms()).await?;
+        }
+        Ok(refused.is_empty())
+    }
+
+    /// Tells namespaces in which something may be done now from the others.
+    async fn admitted(&self, namespaces: Vec<String>) -> Result<(Vec<String>, Vec<String>), Error> {
+        let (mut admitted, mut refused) = (Vec::new(), Vec::new());
+        for namespace in namespaces {
+            // Callers whose namespaces have another form have no mails.
+            let Some(known) = Namespace::parse(&namespace) else { continue };
+            match self.standing.admit(&known).await {
+                Ok(()) => admitted.push(namespace),
+                Err(error) if error.code == Code::Forbidden => refused.push(namespace),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((admitted, refused))
     }
 
     /// One attempt.

@@ -3,6 +3,7 @@
 mod backoff;
 mod check;
 mod courier;
+mod holds;
 mod letter;
 mod mime;
 mod outbox;
@@ -23,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use doer_core::{
     quota::Quotas,
-    scope::Scope,
+    scope::{Scope, Standing},
     service::{
         Health, Page, ServiceError,
         email::{
@@ -131,14 +132,15 @@ impl EmbeddedEmail {
         })
     }
 
-    /// Starts what moves by itself: mails are sent, where there is a server for them, and dropped once they have been
-    /// kept long enough.
-    pub fn start(&self, tasks: &Tasks) {
+    /// Starts what moves by itself: mails are sent, where there is a server for them and `standing` admits their
+    /// namespace, and dropped once they have been kept long enough.
+    pub fn start(&self, tasks: &Tasks, standing: Arc<dyn Standing>) {
         if let Some(relay) = &self.relay {
             let courier = Courier {
                 outbox: self.outbox.clone(),
                 relay: relay.clone(),
                 clock: self.clock.clone(),
+                standing,
                 wake: self.wake.clone(),
                 reachable: self.reachable.clone(),
                 concurrency: self.settings.concurrency.max(1),

@@ -15,10 +15,13 @@ use doer_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::letter::{Body, File, Head, Letter};
+use super::{
+    holds,
+    letter::{Body, File, Head, Letter},
+};
 use crate::{Database, Error};
 
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), holds::SCHEMA];
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// What a mail takes beside text, HTML and files.
@@ -28,19 +31,34 @@ const TRIM_BATCH: u32 = 200;
 /// Mails on a page where the caller does not say.
 const DEFAULT_LIMIT: u32 = 100;
 
+/// Namespaces that have a mail which waits, but for those whose mails are held. It jumps from one namespace to the next
+/// in the index: how many mails each of them has makes no difference.
+macro_rules! of_waiting {
+    ($select:literal) => {
+        concat!(
+            "WITH RECURSIVE waiting (namespace) AS (
+                 SELECT min(namespace) FROM mails WHERE due_at IS NOT NULL
+                 UNION ALL
+                 SELECT (SELECT min(mails.namespace) FROM mails
+                         WHERE due_at IS NOT NULL AND mails.namespace > waiting.namespace)
+                 FROM waiting WHERE waiting.namespace IS NOT NULL
+             ) ",
+            $select,
+            " FROM waiting WHERE namespace IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.namespace = waiting.namespace) "
+        )
+    };
+}
+
 const NEXT_DUE: &str = "SELECT min(due_at) FROM mails WHERE due_at IS NOT NULL";
-/// Namespaces that have a mail which is due. It jumps from one namespace to the next in the index: how many mails each
-/// of them has makes no difference.
-const WAITING: &str = "WITH RECURSIVE waiting (namespace) AS (
-         SELECT min(namespace) FROM mails WHERE due_at IS NOT NULL
-         UNION ALL
-         SELECT (SELECT min(mails.namespace) FROM mails
-                 WHERE due_at IS NOT NULL AND mails.namespace > waiting.namespace)
-         FROM waiting WHERE waiting.namespace IS NOT NULL
-     )
-     SELECT namespace FROM waiting WHERE namespace IS NOT NULL
-     AND EXISTS (SELECT 1 FROM mails WHERE mails.namespace = waiting.namespace AND due_at <= ?1)
-     ORDER BY namespace";
+const NEXT_DUE_BESIDE_HOLDS: &str = of_waiting!(
+    "SELECT min((SELECT min(due_at) FROM mails WHERE mails.namespace = waiting.namespace AND due_at IS NOT NULL))"
+);
+/// Namespaces that have a mail which is due.
+const WAITING: &str = concat!(
+    of_waiting!("SELECT namespace"),
+    "AND EXISTS (SELECT 1 FROM mails WHERE mails.namespace = waiting.namespace AND due_at <= ?1) ORDER BY namespace"
+);
 const TAKE: &str = "UPDATE mails SET due_at = ?3, attempts = attempts + 1, give_up_at = coalesce(give_up_at, ?4)
      WHERE seq = (SELECT seq FROM mails WHERE namespace = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT 1)
      RETURNING seq, id, attempts, give_up_at, created_at";
@@ -94,6 +112,10 @@ impl Outbox {
         Database::open(path, MIGRATIONS).map(Self)
     }
 
+    pub(super) fn database(&self) -> &Database {
+        &self.0
+    }
+
     /// Keeps a mail. It is durable when this returns.
     pub async fn accept(
         &self,
@@ -136,22 +158,41 @@ impl Outbox {
         self.0.read(move |connection| page(connection, &namespace, &options)).await
     }
 
-    /// When the next mail is due; it may be long overdue.
+    /// When the next mail is due that is not held; it may be long overdue.
     pub async fn next_due(&self) -> Result<Option<u64>, Error> {
         self.0
             .read(|connection| {
-                let due = connection.prepare_cached(NEXT_DUE)?.query_row([], |row| row.get::<_, Option<i64>>(0))?;
+                let held = connection
+                    .prepare_cached("SELECT EXISTS (SELECT 1 FROM holds)")?
+                    .query_row([], |row| row.get::<_, bool>(0))?;
+                let sql = if held { NEXT_DUE_BESIDE_HOLDS } else { NEXT_DUE };
+                let due = connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0))?;
                 Ok(due.map(i64::unsigned_abs))
             })
             .await
     }
 
-    /// Takes at most `count` mails that are due: one of each namespace in turn, beginning after `last`, so that a
-    /// thousand mails of one do not hold up the one of another.
-    pub async fn claim(&self, last: String, count: usize, terms: Terms) -> Result<Vec<Claim>, Error> {
+    /// Namespaces that have a mail which is due, in order; not those whose mails are held.
+    pub async fn waiting(&self, now: u64) -> Result<Vec<String>, Error> {
+        self.0
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(WAITING)?;
+                Ok(statement.query_map([stored(now)], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// Takes at most `count` mails of these namespaces that are due: one of each in turn, beginning after `last`, so
+    /// that a thousand mails of one do not hold up the one of another. The namespaces are in order.
+    pub async fn claim(
+        &self,
+        mut namespaces: Vec<String>,
+        last: String,
+        count: usize,
+        terms: Terms,
+    ) -> Result<Vec<Claim>, Error> {
         self.0
             .write(move |transaction| {
-                let mut namespaces = waiting(transaction, terms.now)?;
                 let after = namespaces.partition_point(|namespace| *namespace <= last);
                 namespaces.rotate_left(after);
                 let mut claims = Vec::new();
@@ -243,6 +284,7 @@ impl Outbox {
             .write(move |transaction| {
                 transaction.execute("DELETE FROM mails WHERE namespace = ?1", [&namespace])?;
                 transaction.execute("DELETE FROM accounts WHERE namespace = ?1", [&namespace])?;
+                transaction.execute("DELETE FROM holds WHERE namespace = ?1", [&namespace])?;
                 Ok(())
             })
             .await
@@ -320,13 +362,6 @@ fn insert(
             .execute(params![namespace, tag, seq])?;
     }
     Ok(())
-}
-
-/// Namespaces that have a mail which is due, in order.
-fn waiting(transaction: &Transaction<'_>, now: u64) -> Result<Vec<String>, Error> {
-    let mut statement = transaction.prepare_cached(WAITING)?;
-    let namespaces = statement.query_map([stored(now)], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(namespaces)
 }
 
 /// The mail of a namespace that is due the longest.
@@ -460,7 +495,7 @@ fn damaged(source: serde_json::Error) -> Error {
 }
 
 /// SQLite's integers are signed.
-fn stored(number: u64) -> i64 {
+pub(super) fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -493,9 +528,13 @@ mod tests {
         Terms { now, leased_until: now + 60, give_up_at: now + 1_000 }
     }
 
+    async fn claim(outbox: &Outbox, last: &str, count: usize, now: u64) -> Vec<Claim> {
+        let waiting = outbox.waiting(now).await.unwrap();
+        outbox.claim(waiting, last.to_owned(), count, terms(now)).await.unwrap()
+    }
+
     async fn claimed(outbox: &Outbox, last: &str, count: usize, now: u64) -> Vec<String> {
-        let claims = outbox.claim(last.to_owned(), count, terms(now)).await.unwrap();
-        claims.into_iter().map(|claim| claim.id).collect()
+        claim(outbox, last, count, now).await.into_iter().map(|claim| claim.id).collect()
     }
 
     #[tokio::test]
@@ -519,11 +558,11 @@ mod tests {
     async fn a_lease_is_held_and_an_attempt_that_was_repeated_changes_nothing() {
         let (_dir, outbox) = outbox();
         accept(&outbox, "a", "a1", 0).await;
-        let first = outbox.claim(String::new(), 1, terms(0)).await.unwrap().remove(0);
+        let first = claim(&outbox, "", 1, 0).await.remove(0);
         assert_eq!((first.attempt, first.give_up_at, first.created_at), (1, 1_000, 0));
         outbox.renew(&first, 100).await.unwrap();
         assert!(claimed(&outbox, "", 1, 99).await.is_empty());
-        let second = outbox.claim(String::new(), 1, terms(100)).await.unwrap().remove(0);
+        let second = claim(&outbox, "", 1, 100).await.remove(0);
         assert_eq!((second.attempt, second.give_up_at), (2, 1_000), "a day from the first attempt");
 
         outbox.renew(&first, 5_000).await.unwrap();
@@ -540,10 +579,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_held_is_not_due_and_loses_no_time() {
+        let (_dir, outbox) = outbox();
+        for (tenant, id) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+            accept(&outbox, tenant, id, 0).await;
+        }
+        let tried = claim(&outbox, "", 1, 0).await.remove(0);
+        outbox.settle(&tried, Outcome::Again { at: 50, error: "later".to_owned() }, 10).await.unwrap();
+        outbox.hold(vec!["tenant:a".to_owned()], 100).await.unwrap();
+        outbox.hold(vec!["tenant:a".to_owned()], 200).await.unwrap();
+        assert_eq!(outbox.held().await.unwrap(), ["tenant:a"]);
+        assert_eq!(claimed(&outbox, "", 10, 300).await, ["b1"]);
+        assert_eq!(outbox.next_due().await.unwrap(), Some(360), "that of b1");
+
+        outbox.release(vec!["tenant:a".to_owned(), "tenant:nobody".to_owned()], 500).await.unwrap();
+        assert_eq!(outbox.next_due().await.unwrap(), Some(0));
+        let claims = claim(&outbox, "", 10, 500).await;
+        let told: Vec<_> = claims.iter().map(|claim| (claim.id.as_str(), claim.attempt, claim.give_up_at)).collect();
+        assert_eq!(told, [("a2", 1, 1_500), ("b1", 2, 1_300), ("a1", 2, 1_400)], "a1 was held for 400");
+    }
+
+    #[tokio::test]
     async fn no_call_reads_all_mails() {
         let (_dir, outbox) = outbox();
-        let mut queries: Vec<String> =
-            [NEXT_DUE, WAITING, TAKE, DROP_BODIES, DROP_RECORDS].into_iter().map(str::to_owned).collect();
+        let mut queries: Vec<String> = [NEXT_DUE, NEXT_DUE_BESIDE_HOLDS, WAITING, TAKE, DROP_BODIES, DROP_RECORDS]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         for (by_status, by_tag) in [(false, false), (true, false), (false, true), (true, true)] {
             let (count, rows) = page_queries(by_status, by_tag);
             queries.extend([count, rows]);

@@ -12,12 +12,13 @@ use lettre::{
     transport::smtp::{
         Error as SmtpError,
         authentication::{Credentials, DEFAULT_MECHANISMS},
-        client::{AsyncSmtpConnection, TlsParameters},
+        client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters},
         extension::ClientId,
     },
 };
 
 use super::{Smtp, Tls};
+use crate::tls;
 
 /// An idle connection is used again for so long; servers close them after a few minutes.
 const MAX_IDLE: Duration = Duration::from_secs(30);
@@ -69,7 +70,7 @@ impl Relay {
     pub fn new(smtp: &Smtp, max_idle: usize) -> Result<Self, SmtpError> {
         let tls = match smtp.tls {
             Tls::None => None,
-            Tls::StartTls | Tls::Implicit => Some(TlsParameters::new(smtp.host.clone())?),
+            Tls::StartTls | Tls::Implicit => Some(parameters(smtp.host.clone())?),
         };
         let hello = ClientId::default();
         Ok(Self { smtp: smtp.clone(), tls, hello, idle: Mutex::default(), max_idle })
@@ -122,6 +123,17 @@ impl Relay {
             idle.push(Idle { connection, since: Instant::now() });
         }
     }
+}
+
+/// Mail servers are trusted as all others are: the library would look at Mozilla's certificates alone.
+fn parameters(host: String) -> Result<TlsParameters, SmtpError> {
+    let trusted = tls::trusted();
+    let store = if trusted.mozilla { CertificateStore::WebpkiRoots } else { CertificateStore::None };
+    let mut parameters = TlsParameters::builder(host).certificate_store(store);
+    for certificate in &trusted.certificates {
+        parameters = parameters.add_root_certificate(Certificate::from_der(certificate.to_vec())?);
+    }
+    parameters.build()
 }
 
 /// An answer, or none in time.

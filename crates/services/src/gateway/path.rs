@@ -79,11 +79,17 @@ fn normalize(segment: &str) -> Result<String, &'static str> {
         return Err(HIDDEN);
     }
     // `..;x` is `..` to servers that strip path parameters.
-    let bare = normal.split(';').next().unwrap_or_default();
+    let bare = bare(&normal);
     if bare.len() < normal.len() && matches!(bare, "." | "..") {
         return Err(HIDDEN);
     }
     Ok(normal)
+}
+
+/// A segment without its parameters, which begin at `;` even where that is encoded.
+pub(super) fn bare(segment: &str) -> &str {
+    let end = [";", "%3B"].iter().filter_map(|mark| segment.find(mark)).min();
+    segment.get(..end.unwrap_or(segment.len())).unwrap_or(segment)
 }
 
 fn decode(digits: [u8; 2]) -> Option<u8> {
@@ -164,6 +170,7 @@ mod tests {
             "/a%252Fb",
             "/..;/b",
             "/.;x/b",
+            "/..%3bx/b",
             "/a%",
             "/a%4",
             "/a%zz",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    path::Target,
+    path::{self, Target},
     settings::{Error, RouteSettings},
 };
 use crate::wire;
@@ -99,9 +99,11 @@ impl Route {
         format!("/{}", self.segments.join("/"))
     }
 
-    /// Is the path this prefix, or below it?
+    /// Is the path this prefix, or below it? With parameters it is as without them: an upstream that knows of those
+    /// takes `/a;x/b` for `/a/b`, so no other route may have it.
     pub(super) fn leads_to(&self, target: &Target) -> bool {
-        target.segments.starts_with(&self.segments)
+        let is_same = |(mine, given): (&String, &String)| mine == given || mine == path::bare(given);
+        target.segments.len() >= self.segments.len() && self.segments.iter().zip(&target.segments).all(is_same)
     }
 
     /// May this caller use it?
@@ -155,6 +157,7 @@ mod tests {
         assert_eq!(url("/pay", "https://a.example/v1", "/pay/"), "https://a.example/v1/");
         assert_eq!(url("/", "http://10.0.0.1:8080", "/a//b"), "http://10.0.0.1:8080/a/b");
         assert_eq!(url("/", "http://10.0.0.1:8080", "/"), "http://10.0.0.1:8080/");
+        assert_eq!(url("/p", "https://a.example", "/p;x/y;z"), "https://a.example/y;z");
         assert_eq!(url("/p", "https://a.example", "/p//evil.example/x"), "https://a.example/evil.example/x");
     }
 
@@ -182,6 +185,9 @@ mod tests {
         };
         assert_eq!(host("/a/b/c"), "ab.example");
         assert_eq!(host("/a/%62"), "ab.example");
+        assert_eq!(host("/a/b;x=1/c"), "ab.example");
+        assert_eq!(host("/a;x/b%3bx"), "ab.example");
+        assert_eq!(host("/a;/bc"), "a.example");
         assert_eq!(host("/a/bc"), "a.example");
         assert_eq!(host("/ab"), "root.example");
     }

@@ -135,6 +135,14 @@ pub fn has(connection: &Connection, namespace: &str, count: u64, now_ms: u64) ->
     Ok(found.unsigned_abs() >= count)
 }
 
+/// The tenants that keys of a user say it belongs to.
+pub fn tenants_of(connection: &Connection, user_id: &str) -> Result<Vec<String>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT tenant FROM keys WHERE user_id = ?1 AND tenant IS NOT NULL AND role IN ('tenant', 'user')",
+    )?;
+    Ok(statement.query_map([user_id], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 fn read(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
     Ok(Raw {
         record: KeyRecord {

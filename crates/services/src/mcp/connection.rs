@@ -32,8 +32,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{settings::Transport, tools::Tools};
 use crate::wire;
 
+/// How long a child's last words are waited for, where it ends before it has begun to serve.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Of one line that a child writes to its standard error.
 const MAX_LOG_LINE_BYTES: u64 = 4 << 10;
+
+/// What a child is given by its environment may be secret, and is not passed on; shorter values are in many words.
+const MIN_SECRET_BYTES: usize = 8;
 
 /// How long a server that did not answer has, to show that it is there at all.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -84,8 +89,18 @@ impl Connection {
             }
             Transport::Stdio { command, args, env } => {
                 let (transport, log) = start(command, args, env)?;
-                let log = log.map(|log| AbortOnDropHandle::new(tokio::spawn(tell(name.to_owned(), log))));
-                (listener.serve(transport).await.map_err(Box::new)?, log)
+                let secrets = env.values().filter(|value| value.len() >= MIN_SECRET_BYTES).cloned().collect();
+                let log = log.map(|log| AbortOnDropHandle::new(tokio::spawn(tell(name.to_owned(), log, secrets))));
+                match listener.serve(transport).await {
+                    Ok(service) => (service, log),
+                    Err(error) => {
+                        // What it wrote before it went says why it did.
+                        if let Some(log) = log {
+                            let _ = tokio::time::timeout(LAST_WORDS, log).await;
+                        }
+                        return Err(Box::new(error).into());
+                    }
+                }
             }
         };
         let peer = service.peer().clone();
@@ -153,8 +168,8 @@ fn start(
     TokioChildProcess::builder(child).stderr(Stdio::piped()).spawn()
 }
 
-/// Passes on what a child writes to its standard error, line by line.
-async fn tell(server: String, log: ChildStderr) {
+/// Passes on what a child writes to its standard error, line by line, without what it must keep to itself.
+async fn tell(server: String, log: ChildStderr, secrets: Vec<String>) {
     let mut log = BufReader::new(log);
     let mut line = Vec::new();
     loop {
@@ -162,7 +177,9 @@ async fn tell(server: String, log: ChildStderr) {
         match (&mut log).take(MAX_LOG_LINE_BYTES).read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {
-                tracing::debug!(server, line = %String::from_utf8_lossy(&line).trim_end(), "an MCP server writes");
+                let line = String::from_utf8_lossy(&line);
+                let told = secrets.iter().fold(line.trim_end().to_owned(), |line, secret| line.replace(secret, "***"));
+                tracing::debug!(server, line = told, "an MCP server writes");
             }
         }
     }

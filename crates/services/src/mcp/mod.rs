@@ -123,7 +123,13 @@ impl Mcp for McpClient {
         };
         let server = self.server(scope, &name).ok_or_else(not_found)?;
         let contents = server.read(&uri).await.map_err(|failure| match failure {
-            Failure::Refused(error) if error.code == ErrorCode::RESOURCE_NOT_FOUND => not_found(),
+            // The URI is all that there is to be wrong: the newest protocol, and the official TypeScript SDK, say so
+            // of one that leads nowhere.
+            Failure::Refused(error)
+                if matches!(error.code, ErrorCode::RESOURCE_NOT_FOUND | ErrorCode::INVALID_PARAMS) =>
+            {
+                not_found()
+            }
             failure => failure.told(&name),
         })?;
         let contents: Vec<ResourceContent> = contents.into_iter().filter_map(result::content).collect();

@@ -49,6 +49,7 @@ use work::Hands;
 use crate::{
     Backoff, Database, Error, Holder,
     alarm::Alarm,
+    clockwork,
     group::Group,
     mine::Mine,
     slots::Slots,
@@ -148,8 +149,7 @@ impl EmbeddedQueue {
     /// Runs consumers from now on, and forgets what was done long ago.
     pub fn start(self: &Arc<Self>, tasks: &Tasks, standing: Arc<dyn Standing>, runner: Arc<dyn CodeRunner>) {
         self.connect(standing, runner);
-        let (queue, spawner) = (self.clone(), tasks.clone());
-        tasks.supervise("queue consumers", move |stopping| queue.clone().serve(spawner.clone(), stopping));
+        clockwork::start(self.clone(), tasks);
         let queue = self.clone();
         tasks.supervise("queue trim", move |stopping| queue.clone().keep_trimmed(stopping));
     }

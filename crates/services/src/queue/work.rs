@@ -1,17 +1,15 @@
 //! Consumers at work: batches are taken for the queues whose turn it is, their code is run, and what came of it is
 //! written down. A crash at any point leaves messages whose time passes: they are delivered again.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use doer_core::{
     run::{CodeRunner, RunError, Snippet},
     scope::{Scope, Standing},
     service::ServiceError,
 };
-use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     EmbeddedQueue, consumers,
@@ -20,14 +18,12 @@ use super::{
 };
 use crate::{
     Error,
+    alarm::Alarm,
+    clockwork::{self, Clockwork},
     mine::At,
     slots::{Candidate, Slot},
     sqlite::stored_ms,
-    tasks::Tasks,
 };
-
-/// After a failure of our own.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Who runs consumers.
 pub(super) struct Hands {
@@ -36,7 +32,7 @@ pub(super) struct Hands {
 }
 
 /// Messages that a consumer is about to be called with.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     slot: Slot<String>,
     scope: Scope,
     target: Snippet,
@@ -51,68 +47,13 @@ struct Verdict {
 }
 
 impl EmbeddedQueue {
-    /// Runs what is due, and what becomes due, until it is told to stop. What runs then is waited for by `tasks`.
-    pub(super) async fn serve(self: Arc<Self>, tasks: Tasks, stopping: CancellationToken) {
-        let mut before = i64::MAX;
-        while !stopping.is_cancelled() {
-            let now = self.now();
-            let due = match self.pass(now < before).await {
-                Ok((batches, due)) => {
-                    // What was taken may not be all that waits.
-                    let more = !batches.is_empty();
-                    for batch in batches {
-                        let queue = self.clone();
-                        tasks.spawn(async move { queue.work(batch).await });
-                    }
-                    if more { Some(now) } else { due }
-                }
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "queue consumers cannot be served");
-                    tokio::time::sleep(PAUSE).await;
-                    Some(now)
-                }
-            };
-            before = now;
-            tokio::select! {
-                () = self.alarm.wait(due) => {}
-                () = stopping.cancelled() => return,
-            }
-        }
-    }
-
     /// Runs everything that is due now, to its end, and says how many batches that were: what the loop of
     /// [`Self::start`] does, step by step for a test.
     ///
     /// # Errors
     /// Our own failures.
     pub async fn run_due(&self) -> Result<usize, Error> {
-        let mut count = 0;
-        loop {
-            let (batches, _) = self.pass(false).await?;
-            if batches.is_empty() {
-                return Ok(count);
-            }
-            count += batches.len();
-            join_all(batches.into_iter().map(|batch| self.work(batch))).await;
-        }
-    }
-
-    /// Brings messages up to date, takes batches for whoever's turn it is, and says when there is something to do next.
-    pub(super) async fn pass(&self, was_set_back: bool) -> Result<(Vec<Batch>, Option<i64>), Error> {
-        let now = self.now();
-        if was_set_back {
-            self.store.write(move |transaction| lease::rewind(transaction, now)).await?;
-            self.slots.rouse();
-        }
-        self.settle().await?;
-        let mut batches = Vec::new();
-        if !self.slots.all_taken() {
-            let slots = self.slots.choose(self.candidates().await?, now);
-            batches =
-                join_all(slots.into_iter().map(|slot| self.take_or_rest(slot))).await.into_iter().flatten().collect();
-        }
-        let due = self.store.database().read(lease::next_due).await?;
-        Ok((batches, due.into_iter().chain(self.slots.next_due(now)).min()))
+        clockwork::run_due(self).await
     }
 
     async fn candidates(&self) -> Result<Vec<Candidate<String>>, Error> {
@@ -126,17 +67,6 @@ impl EmbeddedQueue {
             Ok(rows.collect::<Result<_, _>>()?)
         });
         read.await
-    }
-
-    /// Takes messages for a queue's consumer. A queue for which that fails keeps no other from its turn.
-    async fn take_or_rest(&self, slot: Slot<String>) -> Option<Batch> {
-        let place = slot.place.clone();
-        let taken = self.take(slot).await;
-        taken.unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "a queue consumer got no messages");
-            self.slots.rest(place, self.now().saturating_add(stored_ms(PAUSE)));
-            None
-        })
     }
 
     /// Takes messages for a queue's consumer, where its owner may run anything now.
@@ -158,17 +88,6 @@ impl EmbeddedQueue {
         let at = self.mine.add(taken.iter().map(|message| (message.seq, message.deliveries)).collect());
         let batch = Batch { slot, scope, target: registered.consumer.target, messages: taken, _at: at };
         Ok((!batch.messages.is_empty()).then_some(batch))
-    }
-
-    /// Calls a consumer, and writes down what came of it.
-    pub(super) async fn work(&self, batch: Batch) {
-        let outcome = self.call(&batch).await;
-        if let Err(error) = self.record(&batch.messages, outcome).await {
-            // Nothing is lost: the messages' time passes, and they are delivered again.
-            tracing::error!(error = &error as &dyn std::error::Error, "what a queue consumer did was not recorded");
-        }
-        drop(batch);
-        self.alarm.ring();
     }
 
     async fn call(&self, batch: &Batch) -> Result<Box<RawValue>, RunError> {
@@ -201,6 +120,46 @@ impl EmbeddedQueue {
             Ok(())
         });
         record.await
+    }
+}
+
+impl Clockwork for EmbeddedQueue {
+    const NAME: &'static str = "queue consumers";
+    type Job = Batch;
+
+    fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+
+    /// Brings messages up to date, and takes batches for whoever's turn it is.
+    async fn pass(&self, was_set_back: bool) -> Result<(Vec<Batch>, Option<i64>), Error> {
+        let now = self.now();
+        if was_set_back {
+            self.store.write(move |transaction| lease::rewind(transaction, now)).await?;
+            self.slots.rouse();
+        }
+        self.settle().await?;
+        let mut batches = Vec::new();
+        if !self.slots.all_taken() {
+            batches = clockwork::begin(&self.slots, self.candidates().await?, now, |slot| self.take(slot)).await;
+        }
+        if !batches.is_empty() {
+            // What was taken may not be all that waits.
+            return Ok((batches, Some(now)));
+        }
+        let due = self.store.database().read(lease::next_due).await?;
+        Ok((batches, due.into_iter().chain(self.slots.next_due(now)).min()))
+    }
+
+    /// Calls a consumer, and writes down what came of it.
+    async fn perform(&self, batch: Batch) {
+        let outcome = self.call(&batch).await;
+        if let Err(error) = self.record(&batch.messages, outcome).await {
+            // Nothing is lost: the messages' time passes, and they are delivered again.
+            tracing::error!(error = &error as &dyn std::error::Error, "what a queue consumer did was not recorded");
+        }
+        drop(batch);
+        self.alarm.ring();
     }
 }
 

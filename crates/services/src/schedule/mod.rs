@@ -44,7 +44,14 @@ use calendar::Calendar;
 use runner::{Hands, Job};
 
 use crate::{
-    Backoff, Database, Error, Holder, alarm::Alarm, mine::Mine, names, slots::Slots, sqlite::stored, targets::Targets,
+    Backoff, Database, Error, Holder,
+    alarm::Alarm,
+    clockwork::{self, Clockwork},
+    mine::Mine,
+    names,
+    slots::Slots,
+    sqlite::stored,
+    targets::Targets,
     tasks::Tasks,
 };
 
@@ -141,8 +148,7 @@ impl EmbeddedSchedule {
     /// Runs tasks from now on.
     pub fn start(self: &Arc<Self>, tasks: &Tasks, standing: Arc<dyn Standing>, targets: Targets) {
         self.connect(tasks, standing, targets);
-        let (schedule, spawner) = (self.clone(), tasks.clone());
-        tasks.supervise("schedule", move |stopping| schedule.clone().serve(spawner.clone(), stopping));
+        clockwork::start(self.clone(), tasks);
     }
 
     fn now(&self) -> i64 {

@@ -115,7 +115,8 @@ fn write_down_namespaces(connection: &Connection, id: &str) -> Result<(), Error>
         "INSERT OR IGNORE INTO tenant_remains
          SELECT ?1, 'tenant:' || ?1
          UNION SELECT ?1, 'user:' || id FROM users WHERE tenant = ?1 AND role IN ('tenant', 'user')
-         UNION SELECT ?1, 'user:' || user_id FROM keys WHERE tenant = ?1 AND role IN ('tenant', 'user')",
+         UNION SELECT ?1, 'user:' || user_id FROM keys WHERE tenant = ?1 AND role IN ('tenant', 'user')
+         UNION SELECT ?1, 'user:' || id FROM foreign_users WHERE tenant = ?1",
         [id],
     )?;
     Ok(())
@@ -144,8 +145,12 @@ fn forget_tenant(connection: &Connection, id: &str) -> Result<(), Error> {
     let sessions = format!("SELECT id FROM sessions WHERE user_id IN ({users})");
     connection.execute(&format!("DELETE FROM refresh_tokens WHERE session_id IN ({sessions})"), params![id])?;
     connection.execute(&format!("DELETE FROM sessions WHERE user_id IN ({users})"), params![id])?;
+    let of_keys = format!("SELECT id FROM sessions WHERE key_id IN (SELECT id FROM keys WHERE {of_tenant})");
+    connection.execute(&format!("DELETE FROM refresh_tokens WHERE session_id IN ({of_keys})"), params![id])?;
+    connection.execute(&format!("DELETE FROM sessions WHERE id IN ({of_keys})"), params![id])?;
     connection.execute(&format!("DELETE FROM keys WHERE ({of_tenant}) OR user_id IN ({users})"), params![id])?;
     connection.execute(&format!("DELETE FROM users WHERE {of_tenant}"), params![id])?;
+    connection.execute("DELETE FROM foreign_users WHERE tenant = ?1", params![id])?;
     connection.execute("DELETE FROM tenant_remains WHERE tenant = ?1", params![id])?;
     connection.execute("DELETE FROM tenants WHERE id = ?1", params![id])?;
     Ok(())

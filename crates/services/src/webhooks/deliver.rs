@@ -10,7 +10,7 @@ use doer_core::{
 };
 use rusqlite::OptionalExtension;
 
-use super::{State, backoff, endpoints, from_json, lanes::Claim, signature, worker::Outcome};
+use super::{State, endpoints, from_json, lanes::Claim, signature, waits, worker::Outcome};
 use crate::Error;
 
 /// Bytes of an answer. Nothing in it matters but its status; more than this is no answer to a webhook.
@@ -39,7 +39,7 @@ impl State {
 
         let owner: Owner = from_json(&draft.owner, "endpoints.owner")?;
         let Some(scope) = self.standing.scope(&owner).await? else {
-            return Ok(Outcome::failed("not sent: the namespace is suspended, or who registered the endpoint is gone"));
+            return Ok(Outcome::Held("not sent: the namespace is suspended, or who registered the endpoint is gone"));
         };
         let key = self.sealer.open(&draft.secret, &endpoints::purpose(&claim.namespace, &claim.lane))?;
         let now_s = self.clock.now_ms() / 1000;
@@ -91,7 +91,7 @@ fn judge(answer: &HttpResponse, now_ms: u64) -> Outcome {
         410 => Outcome::Hopeless { status, error },
         _ => {
             let header = answer.headers.iter().find(|(name, _)| name == "retry-after");
-            let retry_after = header.and_then(|(_, value)| backoff::retry_after(value, now_ms));
+            let retry_after = header.and_then(|(_, value)| waits::retry_after(value, now_ms));
             Outcome::Failed { status, error, retry_after }
         }
     }

@@ -48,7 +48,7 @@ impl State {
         let target: Target = from_json(&target, "sources.target")?;
         let owner: Owner = from_json(&found.owner, "sources.owner")?;
         let Some(scope) = self.standing.scope(&owner).await? else {
-            return Ok(Outcome::failed(
+            return Ok(Outcome::Held(
                 "not handed on: the namespace is suspended, or who registered the source is gone",
             ));
         };

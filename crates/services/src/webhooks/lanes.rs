@@ -8,6 +8,7 @@ use std::{
 
 use doer_core::{quota::Quota, service::ServiceError, tier::Namespace};
 use rusqlite::{OptionalExtension, Transaction, params};
+use serde_json::Value;
 
 use super::{Concurrency, stored};
 use crate::Error;
@@ -54,7 +55,15 @@ pub(super) struct Claim {
     /// Number of this attempt, counted from one.
     pub(super) attempt: u32,
     /// Held while the work is done.
-    _slot: Slot,
+    slot: Slot,
+}
+
+impl Claim {
+    /// Leaves the whole lane alone until then: nothing in it can be done now.
+    pub(super) fn rest_lane(&self, until_ms: u64) {
+        let mut busy = self.slot.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.resting.insert(self.lane.clone(), until_ms);
+    }
 }
 
 /// What is being done right now.
@@ -63,6 +72,8 @@ pub(super) struct Busy {
     in_all: usize,
     lanes: HashMap<String, usize>,
     namespaces: HashMap<String, usize>,
+    /// Lanes that are left alone until then.
+    resting: HashMap<String, u64>,
 }
 
 /// A place among what is done at once; given back when dropped, after a panic too.
@@ -106,10 +117,14 @@ impl Busy {
         Slot { busy: shared.clone(), lane: lane.to_owned(), namespace: namespace.to_owned() }
     }
 
-    /// Keys, as JSON, that have come to their limit.
-    fn full(counts: &HashMap<String, usize>, limit: usize) -> String {
-        serde_json::Value::from_iter(counts.iter().filter(|(_, count)| **count >= limit).map(|(key, _)| key.as_str()))
-            .to_string()
+    /// When the next lane has rested.
+    pub(super) fn next_rested(&self) -> Option<u64> {
+        self.resting.values().copied().min()
+    }
+
+    /// Keys that have come to their limit.
+    fn full(counts: &HashMap<String, usize>, limit: usize) -> impl Iterator<Item = &str> {
+        counts.iter().filter(move |(_, count)| **count >= limit).map(|(key, _)| key.as_str())
     }
 }
 
@@ -123,9 +138,13 @@ pub(super) fn claim(
     lease_ms: u64,
 ) -> Result<Vec<Claim>, Error> {
     let (free, full_lanes, full_namespaces) = {
-        let busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.resting.retain(|_, until| *until > now_ms);
         let free = limits.in_all.saturating_sub(busy.in_all);
-        (free, Busy::full(&busy.lanes, limits.per_lane), Busy::full(&busy.namespaces, limits.per_namespace))
+        let resting = busy.resting.keys().map(String::as_str);
+        let lanes = Value::from_iter(Busy::full(&busy.lanes, limits.per_lane).chain(resting));
+        let namespaces = Value::from_iter(Busy::full(&busy.namespaces, limits.per_namespace));
+        (free, lanes.to_string(), namespaces.to_string())
     };
     let lanes: Vec<(String, String)> = transaction
         .prepare_cached(&format!(
@@ -143,7 +162,7 @@ pub(super) fn claim(
         let room = busy.lock().unwrap_or_else(PoisonError::into_inner).room(&lane, &namespace, limits);
         for (id, attempt) in claim_in_lane(transaction, kind, &lane, room, now_ms, lease_ms)? {
             let slot = Busy::take(busy, &lane, &namespace);
-            claims.push(Claim { id, lane: lane.clone(), namespace: namespace.clone(), attempt, _slot: slot });
+            claims.push(Claim { id, lane: lane.clone(), namespace: namespace.clone(), attempt, slot });
         }
     }
     Ok(claims)

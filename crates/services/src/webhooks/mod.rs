@@ -1,6 +1,5 @@
 //! `webhooks`, embedded: endpoints and sources, deliveries and events, and writing to GitHub, in one SQLite file.
 
-mod backoff;
 mod deliver;
 mod deliveries;
 mod endpoints;
@@ -14,6 +13,7 @@ mod settings;
 mod signature;
 mod sources;
 mod trim;
+mod waits;
 mod worker;
 
 use std::{
@@ -46,9 +46,9 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use backoff::Backoff;
 pub use inbound::{Received, Refused};
 pub use settings::{Concurrency, GitHubSettings, Settings};
+pub use waits::Waits;
 
 use crate::{Database, Error, Holder, Sealer, tasks::Tasks};
 use lanes::Kind;

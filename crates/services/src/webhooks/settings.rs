@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::backoff::Backoff;
+use super::waits::Waits;
 
 const MIB: u64 = 1 << 20;
 const MINUTE: Duration = Duration::from_mins(1);
@@ -17,11 +17,11 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// When a delivery is tried again: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 14 h by default, which is the
     /// schedule of Standard Webhooks up to the attempt that is more than a day after the first.
-    pub delivery_backoff: Backoff,
+    pub delivery_waits: Waits,
     /// How long what an event is handed to may take. 150 s by default.
     pub hand_on_timeout: Duration,
     /// When handing on an event is tried again: after 10 s, 1 min, 5 min, 30 min, 2 h and 6 h by default.
-    pub event_backoff: Backoff,
+    pub event_waits: Waits,
     /// Attempts at once, of deliveries and of events each.
     pub concurrency: Concurrency,
     /// How far a provider's clock may be from ours, either way. 5 min by default.
@@ -67,15 +67,14 @@ pub struct GitHubSettings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let delivery_waits =
-            [Duration::from_secs(5), 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR];
-        let event_waits = [Duration::from_secs(10), MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR];
+        let delivery = [Duration::from_secs(5), 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR];
+        let event = [Duration::from_secs(10), MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR];
         Self {
             http_hosts: Vec::new(),
             attempt_timeout: Duration::from_secs(15),
-            delivery_backoff: Backoff { waits: delivery_waits.to_vec(), jitter_percent: 10 },
+            delivery_waits: Waits { list: delivery.to_vec(), jitter_percent: 10 },
             hand_on_timeout: Duration::from_secs(150),
-            event_backoff: Backoff { waits: event_waits.to_vec(), jitter_percent: 10 },
+            event_waits: Waits { list: event.to_vec(), jitter_percent: 10 },
             concurrency: Concurrency::default(),
             tolerance: 5 * MINUTE,
             max_event_bytes: 1 << 20,

@@ -2,7 +2,7 @@
 //! something becomes due, and one that forgets what is long done.
 
 use std::{
-    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     State,
-    backoff::Backoff,
     lanes::{self, Busy, Claim, Kind, Settled},
     trim,
+    waits::Waits,
 };
 use crate::Error;
 
@@ -25,6 +25,8 @@ const MAX_SLEEP: Duration = Duration::from_mins(1);
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// Before an attempt that did not count is made again.
 const NOT_NOW: Duration = Duration::from_secs(10);
+/// Before a lane is looked at again whose owner may do nothing at present.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Characters of an error that are kept.
 const MAX_ERROR_CHARS: usize = 500;
 
@@ -44,6 +46,8 @@ pub(super) enum Outcome {
     Hopeless { status: Option<u16>, error: String },
     /// It could not be tried.
     NotNow(String),
+    /// Nothing of its lane may be tried at present: it waits, however long that takes.
+    Held(&'static str),
 }
 
 impl Outcome {
@@ -86,13 +90,15 @@ impl State {
     ) -> Result<Duration, Error> {
         let (limits, lease) = (self.settings.concurrency, self.attempt_timeout(kind) + LEASE_MARGIN);
         loop {
-            let (busy, now) = (busy.clone(), self.clock.now_ms());
+            let (shared, now) = (busy.clone(), self.clock.now_ms());
             let claimed = self.database.write(move |transaction| {
-                let claims = lanes::claim(transaction, kind, &busy, limits, now, millis(lease))?;
+                let claims = lanes::claim(transaction, kind, &shared, limits, now, millis(lease))?;
                 Ok((claims, lanes::next_due(transaction, kind, now)?))
             });
             let (claims, next) = self.watched(claimed.await)?;
             if claims.is_empty() {
+                let rested = busy.lock().unwrap_or_else(PoisonError::into_inner).next_rested();
+                let next = next.into_iter().chain(rested).min();
                 let sleep = next.map_or(MAX_SLEEP, |due| Duration::from_millis(due.saturating_sub(now)));
                 return Ok(sleep.min(MAX_SLEEP));
             }
@@ -112,7 +118,10 @@ impl State {
             Outcome::failed("Internal error")
         });
         let now = self.clock.now_ms();
-        let settled = settled(kind, claim.attempt, outcome, self.backoff(kind), now);
+        if let Outcome::Held(_) = outcome {
+            claim.rest_lane(now + millis(LOOK_AGAIN));
+        }
+        let settled = settled(kind, claim.attempt, outcome, self.waits(kind), now);
         let keep = self.kept();
         let recorded = self.database.write(move |transaction| {
             lanes::settle(transaction, kind, &claim, &settled, now)?;
@@ -123,10 +132,10 @@ impl State {
         }
     }
 
-    fn backoff(&self, kind: Kind) -> &Backoff {
+    fn waits(&self, kind: Kind) -> &Waits {
         match kind {
-            Kind::Delivery => &self.settings.delivery_backoff,
-            Kind::Event => &self.settings.event_backoff,
+            Kind::Delivery => &self.settings.delivery_waits,
+            Kind::Event => &self.settings.event_waits,
         }
     }
 
@@ -145,23 +154,27 @@ impl State {
     }
 }
 
-fn settled(kind: Kind, attempt: u32, outcome: Outcome, backoff: &Backoff, now_ms: u64) -> Settled {
+fn settled(kind: Kind, attempt: u32, outcome: Outcome, waits: &Waits, now_ms: u64) -> Settled {
     let at = |wait: Duration| Some(now_ms + millis(wait));
     let (status, due_at, last_status, error) = match outcome {
         Outcome::Done(status) => (kind.done(), None, status, None),
         Outcome::Hopeless { status, error } => ("dead", None, status, Some(error)),
-        Outcome::Failed { status, error, retry_after } => match backoff.after(attempt) {
+        Outcome::Failed { status, error, retry_after } => match waits.after(attempt) {
             Some(wait) => ("failed", at(wait.max(retry_after.unwrap_or_default())), status, Some(error)),
             None => ("dead", None, status, Some(error)),
         },
-        Outcome::NotNow(error) => {
-            let last_error = Some(shortened(error));
-            let attempts = attempt - 1;
-            let status = if attempts == 0 { "pending" } else { "failed" };
-            return Settled { status, due_at: at(NOT_NOW), attempts, last_status: None, last_error };
-        }
+        Outcome::NotNow(error) => return put_off(attempt, at(NOT_NOW), error),
+        // Due at once; it is the lane that rests.
+        Outcome::Held(error) => return put_off(attempt, Some(now_ms), error.to_owned()),
     };
     Settled { status, due_at, attempts: attempt, last_status, last_error: error.map(shortened) }
+}
+
+/// After an attempt that does not count.
+fn put_off(attempt: u32, due_at: Option<u64>, error: String) -> Settled {
+    let attempts = attempt - 1;
+    let status = if attempts == 0 { "pending" } else { "failed" };
+    Settled { status, due_at, attempts, last_status: None, last_error: Some(shortened(error)) }
 }
 
 fn shortened(error: String) -> String {
@@ -179,8 +192,8 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn backoff() -> Backoff {
-        Backoff { waits: vec![Duration::from_secs(5), Duration::from_mins(5)], jitter_percent: 0 }
+    fn waits() -> Waits {
+        Waits { list: vec![Duration::from_secs(5), Duration::from_mins(5)], jitter_percent: 0 }
     }
 
     fn failed(retry_after: Option<Duration>) -> Outcome {
@@ -189,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_tried_again_until_there_is_no_wait_left() {
-        let after = |attempt| settled(Kind::Delivery, attempt, failed(None), &backoff(), 1000);
+        let after = |attempt| settled(Kind::Delivery, attempt, failed(None), &waits(), 1000);
         assert_eq!((after(1).status, after(1).due_at), ("failed", Some(6_000)));
         assert_eq!((after(2).status, after(2).due_at), ("failed", Some(301_000)));
         assert_eq!((after(3).status, after(3).due_at), ("dead", None));
@@ -197,14 +210,14 @@ mod tests {
 
     #[test]
     fn retry_after_puts_off_and_never_hurries() {
-        let after = |wait| settled(Kind::Delivery, 1, failed(Some(wait)), &backoff(), 0).due_at;
+        let after = |wait| settled(Kind::Delivery, 1, failed(Some(wait)), &waits(), 0).due_at;
         assert_eq!(after(Duration::from_secs(60)), Some(60_000));
         assert_eq!(after(Duration::from_secs(1)), Some(5_000));
     }
 
     #[test]
     fn what_could_not_be_tried_does_not_count() {
-        let settled = settled(Kind::Event, 3, Outcome::NotNow("full".to_owned()), &backoff(), 0);
+        let settled = settled(Kind::Event, 3, Outcome::NotNow("full".to_owned()), &waits(), 0);
         assert_eq!((settled.status, settled.attempts, settled.due_at), ("failed", 2, Some(10_000)));
     }
 

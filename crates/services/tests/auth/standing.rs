@@ -149,3 +149,44 @@ async fn an_issuers_user_stands_as_long_as_the_issuer_is_believed() {
     assert_eq!(now(&less, &owner).await.unwrap().tier, Tier::Public);
     assert_eq!(now(&Setup::new(Settings::default()), &owner).await, None);
 }
+
+#[tokio::test]
+async fn the_namespace_of_a_user_that_is_not_stored_falls_with_the_tenant() {
+    let oidc = Oidc::start().await;
+    let issuer =
+        Issuer { tenants: [("org_1".to_owned(), "acme".to_owned())].into(), ..Issuer::new("okta", &oidc.url, "doer") };
+    let setup =
+        Setup::new(Settings { issuers: vec![issuer], built_in: admin().context.auth.user, ..Settings::default() });
+    let mut claims = oidc.claims(setup.now());
+    claims["tenant"] = "org_1".into();
+    let proved = setup.proves(&token(Algorithm::EdDSA, Some("EdDSA"), &claims)).await.unwrap();
+    let key = NewKey {
+        name: "ci".to_owned(),
+        user_id: "bob".to_owned(),
+        email: "bob@localhost".to_owned(),
+        role: "user".to_owned(),
+        tenant: Some("acme".to_owned()),
+        permissions: Vec::new(),
+        expires_at: None,
+    };
+    setup.authority.keys().create(key, 0).unwrap();
+
+    // What runs there later is registered by whoever is trusted with all namespaces.
+    let namespaces = [caller(proved).namespace, Namespace::parse("user:bob").unwrap()];
+    assert_eq!(namespaces[0].as_str(), "user:okta|ada");
+    let owners = namespaces.clone().map(|namespace| admin().within(namespace).owner());
+    for owner in &owners {
+        assert!(now(&setup, owner).await.is_some());
+    }
+    setup.authority.tenants().suspend(Actor::operator(), "acme", None).await.unwrap();
+    for (owner, namespace) in owners.iter().zip(&namespaces) {
+        assert_eq!(now(&setup, owner).await, None, "{namespace}");
+        assert_eq!(setup.authority.admit(namespace).await.unwrap_err().code, Code::Forbidden, "{namespace}");
+    }
+
+    setup.authority.tenants().resume(Actor::operator(), "acme").await.unwrap();
+    claims.as_object_mut().unwrap().remove("tenant");
+    setup.proves(&token(Algorithm::EdDSA, Some("EdDSA"), &claims)).await.unwrap();
+    setup.authority.tenants().suspend(Actor::operator(), "acme", None).await.unwrap();
+    assert!(now(&setup, &owners[0]).await.is_some(), "the issuer says that the user left");
+}

@@ -1,6 +1,6 @@
 //! `auth`, embedded.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use doer_core::{
     quota::{Quota, Quotas},
@@ -10,10 +10,7 @@ use doer_core::{
 };
 use doer_services::auth::{Authority, EmbeddedAuth, Settings};
 
-use crate::{
-    door::Direct,
-    scenarios::{self, covers_the_contract},
-};
+use crate::candidate::Candidate;
 
 /// What the scenarios need to see an end of.
 struct FewOfEach;
@@ -24,12 +21,11 @@ impl Quotas for FewOfEach {
     }
 }
 
-#[tokio::test]
-async fn embedded_auth_does_what_its_contract_says() {
-    covers_the_contract(Service::Auth);
+/// With nobody in it yet.
+pub async fn embedded() -> Candidate {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("auth.db");
     let authority = Authority::open(&path, &[7; 32], Arc::new(SystemClock), Settings::default()).unwrap();
     let auth: Arc<dyn Auth> = Arc::new(EmbeddedAuth::new(authority, Arc::new(FewOfEach)));
-    scenarios::run(Service::Auth, &Direct(&auth), &BTreeMap::new(), "direct").await;
+    Candidate { around: vec![Box::new(dir)], ..Candidate::new(Service::Auth, auth) }
 }

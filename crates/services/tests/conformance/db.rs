@@ -1,6 +1,6 @@
 //! Conformance of the embedded `db`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use doer_core::{
     quota::{Quota, Quotas},
@@ -10,10 +10,7 @@ use doer_core::{
 };
 use doer_services::db::{EmbeddedDb, Settings};
 
-use crate::{
-    door::Direct,
-    scenarios::{covers_the_contract, run},
-};
+use crate::candidate::Candidate;
 
 /// The scenarios fill a database.
 struct Small;
@@ -24,16 +21,11 @@ impl Quotas for Small {
     }
 }
 
-#[test]
-fn the_scenarios_cover_the_contract() {
-    covers_the_contract(Service::Db);
-}
-
-#[tokio::test]
-async fn embedded() {
+/// With small databases, whose statements have a second.
+pub async fn embedded() -> Candidate {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings { query_timeout: Duration::from_secs(1), ..Settings::default() };
     let db: Arc<dyn Db> =
         EmbeddedDb::open(&dir.path().join("db"), settings, Arc::new(SystemClock), Arc::new(Small)).unwrap();
-    run(Service::Db, &Direct(&db), &BTreeMap::new(), "direct").await;
+    Candidate { around: vec![Box::new(dir)], ..Candidate::new(Service::Db, db) }
 }

@@ -1,6 +1,6 @@
 //! Conformance of the embedded `email`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use doer_core::{
     quota::{Quota, Quotas},
@@ -13,7 +13,7 @@ use doer_services::{
     tasks::Tasks,
 };
 
-use crate::{door::Direct, scenarios, smtp::Smtp};
+use crate::{candidate::Candidate, jobs::Ranks, smtp::Smtp};
 
 /// The scenarios reach the end of a day's mails.
 struct FiveMailsPerDay;
@@ -24,9 +24,8 @@ impl Quotas for FiveMailsPerDay {
     }
 }
 
-#[tokio::test]
-async fn the_embedded_email_keeps_its_contract() {
-    scenarios::covers_the_contract(Service::Email);
+/// With a server that takes its mails.
+pub async fn embedded() -> Candidate {
     let (dir, smtp, tasks) = (tempfile::tempdir().unwrap(), Smtp::start().await, Tasks::default());
     let settings = Settings {
         senders: vec![Sender { namespace: "tenant:*".to_owned(), addresses: vec!["@tenants.example".to_owned()] }],
@@ -41,8 +40,7 @@ async fn the_embedded_email_keeps_its_contract() {
         ..Settings::default()
     };
     let email = EmbeddedEmail::open(dir.path(), Arc::new(SystemClock), Arc::new(FiveMailsPerDay), settings).unwrap();
-    email.start(&tasks);
+    email.start(&tasks, Arc::new(Ranks::default()));
     let backend: Arc<dyn Email> = Arc::new(email);
-    scenarios::run(Service::Email, &Direct(&backend), &BTreeMap::new(), "direct").await;
-    tasks.stop().await;
+    Candidate { tasks, around: vec![Box::new(dir), Box::new(smtp)], ..Candidate::new(Service::Email, backend) }
 }

@@ -1,6 +1,6 @@
 //! Conformance of the embedded `queue`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use doer_core::{
     quota::Quota,
@@ -14,14 +14,12 @@ use doer_services::{
 };
 
 use crate::{
-    door::Direct,
+    candidate::Candidate,
     jobs::{Fixed, KnownPrograms, Ranks},
-    scenarios,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_queue_keeps_its_contract() {
-    scenarios::covers_the_contract(Service::Queue);
+/// With consumers at work.
+pub async fn embedded() -> Candidate {
     let dir = tempfile::tempdir().unwrap();
     let quota = Quota { queue_messages: 20, consumers: 2, ..Quota::of(Tier::Internal) };
     let queue =
@@ -30,6 +28,5 @@ async fn the_embedded_queue_keeps_its_contract() {
     queue.start(&tasks, Arc::new(Ranks::default()), KnownPrograms::new());
 
     let backend: Arc<dyn Queue> = queue;
-    scenarios::run(Service::Queue, &Direct(&backend), &BTreeMap::new(), "direct").await;
-    tasks.stop().await;
+    Candidate { tasks, around: vec![Box::new(dir)], ..Candidate::new(Service::Queue, backend) }
 }

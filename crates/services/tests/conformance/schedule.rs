@@ -1,6 +1,6 @@
 //! Conformance of the embedded `schedule`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use doer_core::{
     quota::{DefaultQuotas, Quota},
@@ -11,14 +11,12 @@ use doer_core::{
 use doer_services::{queue::EmbeddedQueue, schedule::EmbeddedSchedule, targets::Targets, tasks::Tasks};
 
 use crate::{
-    door::Direct,
+    candidate::Candidate,
     jobs::{Fixed, KnownPrograms, Ranks, StatusOfPath},
-    scenarios,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_schedule_keeps_its_contract() {
-    scenarios::covers_the_contract(Service::Schedule);
+/// With its clock running.
+pub async fn embedded() -> Candidate {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock);
     let quota = Quota { tasks: 3, ..Quota::of(Tier::Internal) };
@@ -30,6 +28,5 @@ async fn the_embedded_schedule_keeps_its_contract() {
     schedule.start(&tasks, Arc::new(Ranks::default()), targets);
 
     let backend: Arc<dyn Schedule> = schedule;
-    scenarios::run(Service::Schedule, &Direct(&backend), &BTreeMap::new(), "direct").await;
-    tasks.stop().await;
+    Candidate { tasks, around: vec![Box::new(dir)], ..Candidate::new(Service::Schedule, backend) }
 }

@@ -22,7 +22,7 @@ use doer_services::{
     webhooks::{Dependencies, EmbeddedWebhooks, GitHubSettings, Settings},
 };
 
-use crate::{door::Direct, scenarios};
+use crate::candidate::Candidate;
 
 #[path = "../fixtures/github.rs"]
 mod github;
@@ -33,10 +33,8 @@ mod world;
 
 const TOKEN: &str = "ghp_conformance";
 
-#[tokio::test]
-async fn webhooks() {
-    scenarios::covers_the_contract(Service::Webhooks);
-
+/// With what comes in, what goes out, and GitHub.
+pub async fn embedded() -> Candidate {
     let dir = tempfile::tempdir().unwrap();
     let client = tls::http_client().unwrap().build().unwrap();
     let egress = Arc::new(world::Outside(client.clone()));
@@ -69,8 +67,7 @@ async fn webhooks() {
         ("receiver".to_owned(), world::serve(receiver::Receiver::default().router()).await),
     ]);
     let backend: Arc<dyn Webhooks> = Arc::new(webhooks);
-    scenarios::run(Service::Webhooks, &Direct(&backend), &fixtures, "direct").await;
-    tasks.stop().await;
+    Candidate { fixtures, tasks, around: vec![Box::new(dir)], ..Candidate::new(Service::Webhooks, backend) }
 }
 
 /// What the server does at `POST /webhooks/{provider}/{endpoint}`.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
+    serve::ListenerExt,
 };
 use doer_core::{
     auth::AuthContext,
@@ -244,4 +248,27 @@ async fn a_call_has_a_time_limit_and_a_service_that_is_not_there_a_name() {
     let world = World { forward, ..world };
     let expected = (Code::UpstreamError, "Service db.get failed: it cannot be reached".to_owned());
     assert_eq!(failure(world.read().await), expected);
+}
+
+#[tokio::test]
+async fn calls_share_connections() {
+    const CALLS: usize = 20;
+    let (other, connections) = (Other::default(), Arc::new(AtomicUsize::new(0)));
+    other.says(&[(200, "1"); CALLS]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let counted = connections.clone();
+    let listener = listener.tap_io(move |_| {
+        counted.fetch_add(1, SeqCst);
+    });
+    let router = Router::new().route("/rpc/{method}", post(answer)).with_state(other.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let clock = Arc::new(ManualClock::at(NOW));
+    let forward = Forward::new(Service::Db, Settings::new(url), clock.clone()).unwrap();
+    let world = World { other, forward, clock };
+    for _ in 0..CALLS {
+        assert_eq!(world.write().await, Ok(json!(1)));
+    }
+    // Not one: a call that comes before the last one's connection is idle again opens another.
+    assert!(connections.load(SeqCst) < CALLS / 2, "{connections:?}");
 }

@@ -16,7 +16,7 @@ use doer_core::{
     },
     tier::Tier,
 };
-use doer_services::webhooks::{Backoff, Received, Refused, Settings};
+use doer_services::webhooks::{Received, Refused, Settings, Waits};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
@@ -38,7 +38,7 @@ fn queue() -> Target {
 
 fn settings() -> Settings {
     let defaults = Settings::default();
-    Settings { event_backoff: Backoff { jitter_percent: 0, ..defaults.event_backoff.clone() }, ..defaults }
+    Settings { event_waits: Waits { jitter_percent: 0, ..defaults.event_waits.clone() }, ..defaults }
 }
 
 fn world() -> World {

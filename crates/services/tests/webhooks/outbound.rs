@@ -13,7 +13,7 @@ use doer_core::{
 };
 use doer_services::{
     tls,
-    webhooks::{Backoff, Concurrency, Settings},
+    webhooks::{Concurrency, Settings, Waits},
 };
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn acme() -> Scope {
 
 fn steady() -> Settings {
     let defaults = Settings::default();
-    Settings { delivery_backoff: Backoff { jitter_percent: 0, ..defaults.delivery_backoff.clone() }, ..defaults }
+    Settings { delivery_waits: Waits { jitter_percent: 0, ..defaults.delivery_waits.clone() }, ..defaults }
 }
 
 fn world() -> World {
@@ -182,19 +182,23 @@ async fn an_endpoint_that_is_deleted_during_an_attempt_stays_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_for_a_suspended_owner_nor_against_the_policy() {
+async fn what_is_for_a_suspended_owner_waits_and_nothing_is_sent_against_the_policy() {
     let world = world();
     world.endpoint(&acme(), "https://example.com/refused").await;
     world.standing.suspended.store(true, std::sync::atomic::Ordering::SeqCst);
     world.send(&acme(), "user.created").await.unwrap();
     world.start();
-    let failed = world.delivery(&acme(), |delivery| delivery.status == DeliveryStatus::Failed).await;
     let expected = "not sent: the namespace is suspended, or who registered the endpoint is gone";
-    assert_eq!(failed.last_error.as_deref(), Some(expected));
+    let held = world.delivery(&acme(), |delivery| delivery.last_error.as_deref() == Some(expected)).await;
+    assert_eq!((held.status, held.attempts), (DeliveryStatus::Pending, 0));
+    // However often it was looked at meanwhile.
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let held = world.deliveries(&acme()).await.remove(0);
+    assert_eq!((held.status, held.attempts), (DeliveryStatus::Pending, 0));
     assert!(world.wire.sent().is_empty());
 
     world.standing.suspended.store(false, std::sync::atomic::Ordering::SeqCst);
-    let failed = world.delivery(&acme(), |delivery| delivery.attempts == 2 && delivery.next_attempt_at.is_some()).await;
+    let failed = world.delivery(&acme(), |delivery| delivery.attempts == 1 && delivery.next_attempt_at.is_some()).await;
     assert_eq!(failed.last_error.as_deref(), Some("the egress policy does not allow it"));
     world.tasks.stop().await;
 }

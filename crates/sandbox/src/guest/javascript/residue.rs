@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use wasmtime::Engine;
 
 use super::*;
-use crate::{CompilerConfig, Console, SandboxConfig, engine, image, schedule::Metered};
+use crate::{CompilerConfig, Console, Event, SandboxConfig, engine, image, schedule::Metered};
 
 const SLOTS: usize = 4;
 const ROUNDS: usize = 300;
@@ -57,14 +57,14 @@ fn marked(ending: &str) -> Evaluate {
          for (let i = 0; i < 40; i++) kept.push(mark(1000 << (i % 12)), 'secret '.repeat(100 + i), {{ ['s' + i]: i }});
          {ending}"
     );
-    Evaluate { program: text(&code), surface: Surface::Full }
+    Evaluate { program: text(&code), surface: Surface::Full, env: None }
 }
 
 fn invocation() -> Invocation {
     let limits =
         Limits { memory_bytes: 48 << 20, fuel: 300_000_000, output_bytes: 1 << 20, ..Limits::of(Tier::Tenant) };
     Invocation {
-        input: None,
+        event: Event::Execute(None),
         context: RawValue::from_string("{}".into()).unwrap(),
         surface: Surface::Full,
         limits,
@@ -76,7 +76,7 @@ fn invocation() -> Invocation {
     }
 }
 
-async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Answer, End> {
+async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Finished, End> {
     let mut invocation = invocation();
     let account = Arc::new(Account::open(&mut invocation));
     Metered::new(account.clone(), async move { javascript.run(&program, &invocation, &account).await }).await
@@ -125,8 +125,9 @@ async fn no_heap_survives(keep_resident_bytes: usize) {
         drop(guests);
         // And it works: every slot gives a right answer after every kind of end.
         for _ in 0..SLOTS {
-            let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full };
-            assert_eq!(run(javascript.clone(), clean).await.unwrap().result.get(), "42");
+            let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full, env: None };
+            let answer = Answer::try_from(run(javascript.clone(), clean).await.unwrap()).unwrap();
+            assert_eq!(answer.result.get(), "42");
         }
     }
 }

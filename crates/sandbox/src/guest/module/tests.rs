@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Module};
 
 use super::{Command, wasi};
-use crate::{Console, Invocation, Surface, account::Account, engine::codegen_config, store::End};
+use crate::{Console, Event, Invocation, Surface, account::Account, engine::codegen_config, store::End};
 
 pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account> {
     let mut invocation = Invocation {
-        input: None,
+        event: Event::Execute(None),
         context: serde_json::from_str("{}").unwrap(),
         surface: Surface::Full,
         limits: Limits::of(Tier::Public),

@@ -18,6 +18,7 @@ use self::{
     keys::KeySet,
 };
 use super::{Issuer, Signature};
+use crate::tls;
 
 /// Ids of an issuer's users: `<name>|<sub>`. No id of ours has this in it.
 const SEPARATOR: char = '|';
@@ -39,7 +40,7 @@ pub enum IssuerError {
     },
     /// The client for its keys cannot be made.
     #[error("the client that fetches issuers' keys cannot be made")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] tls::Error),
 }
 
 /// All that are configured.
@@ -158,11 +159,9 @@ fn validation(config: &Issuer) -> Validation {
     validation
 }
 
-fn client() -> Result<reqwest::Client, reqwest::Error> {
-    // Whoever is first chooses for the process; everyone here chooses the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // An issuer that redirects its keys could be made to redirect them anywhere.
-    reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().build()
+/// One that follows no redirects: an issuer that redirects its keys could be made to redirect them anywhere.
+fn client() -> Result<reqwest::Client, tls::Error> {
+    Ok(tls::http_client()?.timeout(TIMEOUT).build()?)
 }
 
 fn check(config: &Issuer) -> Result<(), String> {

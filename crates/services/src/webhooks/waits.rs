@@ -1,4 +1,4 @@
-//! When something that failed is tried again.
+//! When something that failed is tried again: after the waits of a list, which has an end, as Standard Webhooks has it.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// Waits between attempts; after the last one it is given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backoff {
+pub struct Waits {
     /// Before the second attempt, the third, and so on.
-    pub waits: Vec<Duration>,
+    pub list: Vec<Duration>,
     /// Each wait is longer by up to so many percent, by chance, so that what failed together does not come back together.
     pub jitter_percent: u32,
 }
 
-impl Backoff {
+impl Waits {
     /// How long to wait after attempt number `attempt`, counted from one, has failed; `None` where it was the last.
     pub fn after(&self, attempt: u32) -> Option<Duration> {
         let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
-        let wait = *self.waits.get(index)?;
+        let wait = *self.list.get(index)?;
         Some(wait + wait * self.jitter_percent * u32::from(chance()) / (100 * u32::from(u8::MAX)))
     }
 }
@@ -53,17 +53,17 @@ mod tests {
 
     #[test]
     fn waits_follow_the_list_and_end_with_it() {
-        let backoff = Backoff { waits: vec![Duration::from_secs(5), Duration::from_mins(5)], jitter_percent: 0 };
-        assert_eq!(backoff.after(1), Some(Duration::from_secs(5)));
-        assert_eq!(backoff.after(2), Some(Duration::from_mins(5)));
-        assert_eq!(backoff.after(3), None);
-        assert_eq!(backoff.after(0), None);
+        let waits = Waits { list: vec![Duration::from_secs(5), Duration::from_mins(5)], jitter_percent: 0 };
+        assert_eq!(waits.after(1), Some(Duration::from_secs(5)));
+        assert_eq!(waits.after(2), Some(Duration::from_mins(5)));
+        assert_eq!(waits.after(3), None);
+        assert_eq!(waits.after(0), None);
     }
 
     #[test]
     fn jitter_only_adds_and_within_its_bound() {
-        let backoff = Backoff { waits: vec![Duration::from_hours(14)], jitter_percent: 10 };
-        let waits: Vec<_> = (0..200).filter_map(|_| backoff.after(1)).collect();
+        let waits = Waits { list: vec![Duration::from_hours(14)], jitter_percent: 10 };
+        let waits: Vec<_> = (0..200).filter_map(|_| waits.after(1)).collect();
         assert!(waits.iter().all(|wait| (Duration::from_hours(14)..=Duration::from_mins(14 * 66)).contains(wait)));
         assert!(waits.iter().any(|wait| *wait != waits[0]));
     }

@@ -272,7 +272,7 @@ fn is_identifier(key: &str) -> bool {
 
 /// A JSON string from WTF-8. A lone surrogate becomes U+FFFD: escaped, as `JSON.stringify` leaves it, it is JSON that
 /// strict readers refuse (RFC 8259, section 8.2), and the whole answer with it.
-pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
+fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     let mut rest = text;
     while let [byte, tail @ ..] = rest {

@@ -1,0 +1,234 @@
+//! All workers that are known to this process, by namespace and id.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use dashmap::DashMap;
+use doer_core::tier::Namespace;
+
+use super::{
+    slot::{Factory, LoadError, Slot},
+    stub::Stub,
+    worker::{Code, Worker, evaluate},
+};
+use crate::{GuestError, Sandbox};
+
+/// A worker's name. The same id in two namespaces is two workers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Whose it is.
+    pub namespace: Namespace,
+    /// Its id.
+    pub id: String,
+}
+
+/// How much is kept loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Workers.
+    pub workers: usize,
+    /// Bytes of their code and images.
+    pub bytes: u64,
+    /// Time since the last call.
+    pub idle: Duration,
+}
+
+/// What is loaded now, and what has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RegistryStats {
+    /// Names that are kept: those that are loaded, and those that somebody holds a stub of or lately asked for.
+    pub names: usize,
+    /// Workers that are loaded.
+    pub loaded: usize,
+    /// Bytes of their code and images.
+    pub bytes: u64,
+    /// Loads that went well, so far.
+    pub loads: u64,
+    /// Loads that failed, so far.
+    pub failures: u64,
+    /// Workers let go for want of room, or of use, so far.
+    pub evictions: u64,
+}
+
+/// All workers. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) sandbox: Sandbox,
+    slots: DashMap<Key, Arc<Slot>>,
+    bounds: Bounds,
+    began: Instant,
+    loads: AtomicU64,
+    failures: AtomicU64,
+    evictions: AtomicU64,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// An empty registry of workers that run in `sandbox`.
+    pub fn new(sandbox: Sandbox, bounds: Bounds) -> Self {
+        let counter = || AtomicU64::new(0);
+        let inner = Inner {
+            sandbox,
+            slots: DashMap::new(),
+            bounds,
+            began: Instant::now(),
+            loads: counter(),
+            failures: counter(),
+            evictions: counter(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The worker of that name. Does nothing yet: `factory` is asked for the code by the first call of the stub, and again
+    /// by the first after the worker was let go.
+    pub fn get(&self, key: Key, factory: impl Factory) -> Stub {
+        let slot = Arc::clone(self.inner.slots.entry(key).or_default().value());
+        Stub { registry: Arc::clone(&self.inner), slot, factory: Arc::new(factory) }
+    }
+
+    /// A worker without a name, which is never found again.
+    pub fn load(&self, code: Code) -> Stub {
+        let factory = move || {
+            let code = code.clone();
+            async move { Ok(code) }
+        };
+        Stub { registry: Arc::clone(&self.inner), slot: Arc::default(), factory: Arc::new(factory) }
+    }
+
+    /// Forgets a worker. Runs that have begun end on the code they began with.
+    pub fn remove(&self, key: &Key) {
+        if let Some((_, slot)) = self.inner.slots.remove(key) {
+            slot.empty();
+        }
+    }
+
+    /// Forgets a worker's code unless it is this: to be called when it was replaced.
+    pub fn replaced(&self, key: &Key, hash: &str) {
+        if let Some(slot) = self.inner.slots.get(key) {
+            slot.empty_unless(hash);
+        }
+    }
+
+    /// Forgets whatever belongs to a namespace.
+    pub fn remove_namespace(&self, namespace: &Namespace) {
+        self.inner.slots.retain(|key, slot| {
+            let stays = key.namespace != *namespace;
+            if !stays {
+                slot.empty();
+            }
+            stays
+        });
+    }
+
+    /// Lets go of what has not been called for long, and of names that nothing came of. To be called now and then.
+    pub fn let_go_of_idle(&self) {
+        let inner = &self.inner;
+        let oldest = inner.now().saturating_sub(u64::try_from(inner.bounds.idle.as_millis()).unwrap_or(u64::MAX));
+        inner.let_go(|worker| worker.last_used() < oldest);
+        inner.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || !slot.is_empty());
+    }
+
+    /// Numbers for whoever watches.
+    pub fn stats(&self) -> RegistryStats {
+        let inner = &self.inner;
+        let workers = inner.loaded();
+        RegistryStats {
+            names: inner.slots.len(),
+            loaded: workers.len(),
+            bytes: workers.iter().map(|(_, worker)| worker.bytes()).sum(),
+            loads: inner.loads.load(Relaxed),
+            failures: inner.failures.load(Relaxed),
+            evictions: inner.evictions.load(Relaxed),
+        }
+    }
+}
+
+impl Inner {
+    /// Milliseconds since the registry began.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Has the factory give the code, and compiles what has to be compiled.
+    pub(super) async fn load(self: Arc<Self>, factory: Arc<dyn Factory>) -> Result<Arc<Worker>, LoadError> {
+        let loaded = self.compile(&*factory).await;
+        match &loaded {
+            Ok(worker) => {
+                worker.touch(self.now());
+                self.loads.fetch_add(1, Relaxed);
+            }
+            Err(_) => {
+                self.failures.fetch_add(1, Relaxed);
+            }
+        }
+        loaded
+    }
+
+    async fn compile(&self, factory: &dyn Factory) -> Result<Arc<Worker>, LoadError> {
+        let code = factory.code().await?;
+        let translated = self.sandbox.translate(code.program.clone()).await;
+        let source = match translated.map_err(|error| LoadError::Host(Arc::new(error)))? {
+            Ok(program) => evaluate(program, code.env.as_deref()),
+            Err(error) => return Err(LoadError::Code(Arc::<GuestError>::new(error))),
+        };
+        Ok(Arc::new(Worker::new(&code, source)))
+    }
+
+    /// Lets the least recently used go until the rest is within bounds.
+    pub(super) fn make_room(&self) {
+        let mut workers = self.loaded();
+        let mut bytes: u64 = workers.iter().map(|(_, worker)| worker.bytes()).sum();
+        let mut count = workers.len();
+        if count <= self.bounds.workers && bytes <= self.bounds.bytes {
+            return;
+        }
+        workers.sort_unstable_by_key(|(_, worker)| worker.last_used());
+        for (key, worker) in workers {
+            // One always stays: the one that is used now may be larger than all the room there is.
+            if count <= 1 || (count <= self.bounds.workers && bytes <= self.bounds.bytes) {
+                break;
+            }
+            count -= 1;
+            bytes -= worker.bytes();
+            self.evict(&key);
+        }
+    }
+
+    fn let_go(&self, which: impl Fn(&Worker) -> bool) {
+        for (key, worker) in self.loaded() {
+            if which(&worker) {
+                self.evict(&key);
+            }
+        }
+    }
+
+    /// The slot stays where a stub holds it: what the stub loads into it again is counted like any other.
+    fn evict(&self, key: &Key) {
+        if let Some(slot) = self.slots.get(key) {
+            slot.empty();
+            self.evictions.fetch_add(1, Relaxed);
+        }
+        self.slots.remove_if(key, |_, slot| Arc::strong_count(slot) == 1);
+    }
+
+    fn loaded(&self) -> Vec<(Key, Arc<Worker>)> {
+        let ready = |entry: dashmap::mapref::multiple::RefMulti<'_, Key, Arc<Slot>>| {
+            entry.value().ready().map(|worker| (entry.key().clone(), worker))
+        };
+        self.slots.iter().filter_map(ready).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! A worker's code, and what it has become.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+use doer_core::{limits::Limits, service::Service};
+use doer_guest_protocol::{Binding, Evaluate, Surface};
+
+use crate::{Image, Program};
+
+/// What a worker is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Code {
+    /// Its modules.
+    pub program: Program,
+    /// The members of its `env`; absent, `env` is the services it is granted.
+    pub env: Option<Vec<(String, EnvBinding)>>,
+    /// Tells code apart: the same for the same code, another for any other.
+    pub hash: String,
+    /// What its top level may use, when an image is made of it.
+    pub limits: Limits,
+}
+
+/// A member of `env`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvBinding {
+    /// A value, as JSON text.
+    Value(String),
+    /// A service.
+    Service(Service),
+    /// All services in one object.
+    Unified,
+}
+
+/// The members as the guest takes them.
+pub(super) fn bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Binding)> {
+    let binding = |binding: &EnvBinding| match binding {
+        EnvBinding::Value(json) => Binding::Value(json.clone()),
+        EnvBinding::Service(service) => Binding::Service(*service as u32),
+        EnvBinding::Unified => Binding::Unified,
+    };
+    env.iter().map(|(name, member)| (name.clone(), binding(member))).collect()
+}
+
+/// A worker that is loaded. Runs that have begun hold on to it: it may have been let go, or replaced, meanwhile.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// What tells its code apart.
+    pub(super) hash: String,
+    /// What is evaluated where there is no image.
+    pub(super) source: Arc<Evaluate>,
+    pub(super) limits: Limits,
+    source_bytes: u64,
+    image: OnceLock<Image>,
+    /// Somebody makes an image, or has found that there can be none.
+    asked: AtomicBool,
+    last_used: AtomicU64,
+}
+
+impl Worker {
+    pub(super) fn new(code: &Code, source: Evaluate) -> Self {
+        let env = code.env.iter().flatten().map(|(name, member)| match member {
+            EnvBinding::Value(json) => name.len() + json.len(),
+            EnvBinding::Service(_) | EnvBinding::Unified => name.len(),
+        });
+        Self {
+            hash: code.hash.clone(),
+            source: Arc::new(source),
+            limits: code.limits,
+            source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64,
+            image: OnceLock::new(),
+            asked: AtomicBool::new(false),
+            last_used: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn image(&self) -> Option<&Image> {
+        self.image.get()
+    }
+
+    /// Is it this caller's to make the image?
+    pub(super) fn claims_image(&self) -> bool {
+        self.image.get().is_none() && !self.asked.swap(true, Relaxed)
+    }
+
+    pub(super) fn keep_image(&self, image: Image) {
+        // One at a time is claimed.
+        let _ = self.image.set(image);
+    }
+
+    /// It could not be made just now: whoever comes next may try again.
+    pub(super) fn give_image_up(&self) {
+        self.asked.store(false, Relaxed);
+    }
+
+    /// What it takes, as far as we keep it.
+    pub(super) fn bytes(&self) -> u64 {
+        self.source_bytes + self.image.get().map_or(0, Image::bytes)
+    }
+
+    pub(super) fn touch(&self, now: u64) {
+        self.last_used.store(now, Relaxed);
+    }
+
+    pub(super) fn last_used(&self) -> u64 {
+        self.last_used.load(Relaxed)
+    }
+}
+
+/// What is evaluated of a program that was translated.
+pub(super) fn evaluate(program: doer_guest_protocol::Program, env: Option<&[(String, EnvBinding)]>) -> Evaluate {
+    Evaluate { program, surface: Surface::Full, env: env.map(bindings) }
+}
