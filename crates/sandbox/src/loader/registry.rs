@@ -5,11 +5,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use dashmap::DashMap;
 use doer_core::tier::Namespace;
+use tokio::time::Instant;
 
 use super::{
     slot::{Factory, LoadError, Slot},

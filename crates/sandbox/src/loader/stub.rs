@@ -85,11 +85,12 @@ impl Stub {
         if let Some(worker) = self.slot.ready() {
             return Ok(worker);
         }
-        let registry = Arc::clone(&self.registry);
-        let factory = Arc::clone(&self.factory);
-        let worker = self.slot.worker(move || registry.load(factory)).await?;
-        self.registry.make_room();
-        Ok(worker)
+        let (registry, factory) = (Arc::clone(&self.registry), Arc::clone(&self.factory));
+        let settled = {
+            let registry = Arc::clone(&registry);
+            move || registry.make_room()
+        };
+        self.slot.worker(move || registry.load(factory), settled).await
     }
 
     /// Makes the image behind a run that went well: a top level that fails gives none.
