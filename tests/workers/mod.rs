@@ -2,9 +2,11 @@
 
 mod calls;
 mod failures;
+mod ingress;
 mod lifecycle;
 mod limits;
 mod refusals;
+mod tools;
 
 use serde_json::{Value, json};
 

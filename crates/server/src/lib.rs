@@ -13,6 +13,7 @@ pub mod dev;
 pub mod execute;
 pub mod executions;
 pub mod http;
+pub mod ingress;
 pub mod lifecycle;
 pub mod mcp;
 pub mod platform;

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     Admin, Auth, Compiler, Config, ConfigError, Data, Execution, LimitTable, Log, LogFormat, Origin, Problem, Server,
-    Tls, Workers,
+    Tls, Workers, ingress,
     layers::{Layers, lookup},
     limits,
     reader::Reader,
@@ -99,6 +99,7 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
         },
         execution: read_execution(&mut reader),
         workers: read_workers(&mut reader),
+        ingress: ingress::read(&mut reader),
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
             queue: reader.integer("compiler.queue", 0..=1_000_000),

@@ -1,5 +1,6 @@
 //! The configuration as the rest of the server sees it: read once, checked, and never changed.
 
+mod ingress;
 mod layers;
 mod limits;
 mod load;
@@ -14,6 +15,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use doer_sandbox::{loader::Bounds, worker::CompatibilityDate};
 
+pub use ingress::Ingress;
 pub use limits::LimitTable;
 pub use load::Sources;
 pub use problem::{ConfigError, Origin, Problem};
@@ -34,6 +36,8 @@ pub struct Config {
     pub execution: Execution,
     /// `[workers]`
     pub workers: Workers,
+    /// `[ingress]`
+    pub ingress: Ingress,
     /// `[compiler]`
     pub compiler: Compiler,
     /// `[limits.*]` and `[tenants.*]`

@@ -18,7 +18,7 @@ mod verdict;
 mod worker;
 
 pub use cache::ResultCache;
-pub use context::guest_context;
+pub use context::{guest_context, visitor_context};
 pub use done::Done;
 pub use plan::{Plan, Route};
 pub use program::language_of_extension;

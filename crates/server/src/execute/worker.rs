@@ -21,6 +21,7 @@ use crate::{
     auth::Caller,
     budget::Held,
     http::error::{ApiError, ErrorCode},
+    workers::Tail,
 };
 
 /// A call of a worker, decided but for what is asked of it.
@@ -42,8 +43,8 @@ pub struct WorkerCall {
     pub context: Box<RawValue>,
     /// On whose behalf.
     pub scope: Arc<Scope>,
-    /// What becomes of its logs.
-    pub console: Console,
+    /// Who listens to what it writes, where anybody does.
+    pub tail: Option<Tail>,
 }
 
 impl WorkerCall {
@@ -67,7 +68,7 @@ impl WorkerCall {
             network: true,
             context: guest_context(caller, props)?,
             scope: Arc::clone(caller.scope()),
-            console: Console::Capture,
+            tail: None,
         })
     }
 }
@@ -124,7 +125,15 @@ impl Runner {
         let started = Instant::now();
         let (flight, _admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
         let services = self.services_of(&call);
-        let WorkerCall { stub, entrypoint, limits, context, console, .. } = call;
+        let WorkerCall { stub, entrypoint, limits, context, tail, .. } = call;
+        let (console, listening) = match tail {
+            Some(tail) => {
+                let (console, listening, listener) = tail.follow(&flight.id, self.clock.now_ms());
+                self.lifecycle.spawn(listener);
+                (console, Some(listening))
+            }
+            None => (Console::Capture, None),
+        };
         let invocation = Invocation {
             // The stub puts what is asked in its place.
             event: Event::Execute(None),
@@ -148,7 +157,11 @@ impl Runner {
             },
             Err(error) => return Err(not_loaded(flight, &error)),
         };
-        flight.land(Verdict::of(&outcome), &outcome.usage);
+        let verdict = Verdict::of(&outcome);
+        if let Some(listening) = listening {
+            listening.ended(verdict.name(), outcome.answer.as_ref().err(), &outcome.usage);
+        }
+        flight.land(verdict, &outcome.usage);
         Ok(outcome)
     }
 

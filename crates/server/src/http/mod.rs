@@ -7,6 +7,7 @@ pub mod error;
 mod execute;
 mod executions;
 pub mod info;
+pub mod ingress;
 pub mod listener;
 mod mcp;
 mod openapi;

@@ -145,6 +145,10 @@ fn about(endpoint: &str) -> Option<About> {
             takes("Registers code under an id; in place of other code with If-Match or `?replace=true`", code())
         }
         "DELETE /workers/{id}" => told("Removes a worker with all its versions"),
+        "GET /workers/{id}/tail" => About {
+            answer: ("200", "text/event-stream", json!({ "type": "string" })),
+            ..told("A worker's calls and logs as they happen: events `call`, `log`, `end`")
+        },
         "POST /workers/{id}/rollback" => takes("Makes an earlier version current again", rollback()),
         "POST /workers/{id}/rpc/{method}" => About {
             answer: ("200", "application/json", schema::response()),

@@ -18,7 +18,7 @@ use super::{
 use crate::app::App;
 
 /// Every route, as `GET /` lists them.
-pub const ENDPOINTS: [&str; 28] = [
+pub const ENDPOINTS: [&str; 29] = [
     "GET /",
     "GET /health",
     "GET /livez",
@@ -41,6 +41,7 @@ pub const ENDPOINTS: [&str; 28] = [
     "PUT /workers/{id}",
     "DELETE /workers/{id}",
     "POST /workers/{id}/rollback",
+    "GET /workers/{id}/tail",
     "ANY /workers/{id}/fetch/{path}",
     "POST /workers/{id}/rpc/{method}",
     "POST /webhooks/{provider}/{endpoint}",
@@ -69,6 +70,7 @@ pub fn api(app: &Arc<App>) -> Router {
         .route("/workers", get(workers::list))
         .route("/workers/{id}", get(workers::get).put(workers::put).delete(workers::delete))
         .route("/workers/{id}/rollback", post(workers::rollback))
+        .route("/workers/{id}/tail", get(workers::tail))
         .route("/workers/{id}/fetch", any(workers::fetch))
         .route("/workers/{id}/fetch/", any(workers::fetch))
         .route("/workers/{id}/fetch/{*path}", any(workers::fetch))

@@ -3,8 +3,10 @@
 //! The store is the truth; the registry has a copy of the code that is used, and [`Known`] a copy of what has to be
 //! known before a call begins. Whatever changes a worker changes it here, so that neither copy outlives it.
 
+mod call;
 mod entrypoints;
 mod known;
+mod tail;
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,6 +33,7 @@ use doer_services::{
 pub use entrypoints::{Found, inspection};
 use known::Cache;
 pub use known::Known;
+pub use tail::{Tail, Tailing, Tails};
 
 use crate::http::error::{ApiError, ErrorCode};
 
@@ -41,6 +44,8 @@ const SWEEP: std::time::Duration = std::time::Duration::from_secs(60);
 pub struct Workers {
     /// What is stored.
     pub store: WorkerStore,
+    /// Who listens to them.
+    pub tails: Tails,
     known: Cache,
     clock: Arc<dyn Clock>,
     default_date: CompatibilityDate,
@@ -66,7 +71,14 @@ impl Workers {
         quotas: Arc<dyn Quotas>,
     ) -> Result<Self, Error> {
         let store = WorkerStore::open(directory, clock.clone(), quotas)?;
-        Ok(Self { store, known: Cache::default(), clock, default_date, registry: OnceLock::new() })
+        Ok(Self {
+            store,
+            tails: Tails::default(),
+            known: Cache::default(),
+            clock,
+            default_date,
+            registry: OnceLock::new(),
+        })
     }
 
     /// Where workers are loaded. Whichever was named first stays: there is one in an installation.
@@ -239,7 +251,8 @@ impl Holder for Workers {
     }
 }
 
-fn key(namespace: &Namespace, id: &WorkerId) -> Key {
+/// What a worker is known by.
+pub fn key(namespace: &Namespace, id: &WorkerId) -> Key {
     Key { namespace: namespace.clone(), id: id.to_string() }
 }
 

@@ -9,14 +9,14 @@ use axum::{
 };
 use doer_sandbox::{Entrypoint, worker::WorkerLimits};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use super::{Id, not_found};
 use crate::{
     admission::Counted,
     app::App,
     auth::Caller,
-    execute::{Done, WorkerCall},
+    execute::{Done, guest_context},
     http::{
         body::{JsonBody, UnreadBody, object},
         envelope::put,
@@ -65,9 +65,9 @@ pub async fn call(
     let limits = asked.limits.map(|limits| WorkerLimits::decode("limits", limits)).transpose();
     let limits = limits.map_err(ApiError::invalid)?.unwrap_or_default().lowered(known.limits(allowance.limits));
 
-    let stub = workers.stub(&caller.namespace, &id)?;
-    let mut call = WorkerCall::new(stub, &caller, limits, allowance.rates, asked.props)?;
-    (call.grants, call.network) = (known.grants(caller.tier), known.network);
+    let what = json!({ "kind": "rpc", "method": method, "entrypoint": asked.entrypoint });
+    let mut call = workers.call(&caller, &id, &known, &allowance, what)?;
+    (call.limits, call.context) = (limits, guest_context(&caller, asked.props)?);
     call.entrypoint = Entrypoint(asked.entrypoint.map(checked).transpose()?);
     let arguments = arguments(asked.params)?;
     drop(bytes);

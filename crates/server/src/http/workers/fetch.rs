@@ -11,12 +11,11 @@ use axum::{
 use doer_core::outbound::{HttpRequest, Redirect};
 use doer_sandbox::Reply;
 
-use super::{Id, failure, headers, not_found};
+use super::{Id, asked, failure, headers, not_found};
 use crate::{
     admission::Counted,
     app::App,
     auth::Caller,
-    execute::WorkerCall,
     http::{
         body::JsonBody,
         envelope::put,
@@ -49,13 +48,11 @@ pub async fn fetch(
         redirect: Redirect::Manual,
     };
 
-    let stub = workers.stub(&caller.namespace, &id)?;
-    let mut call = WorkerCall::new(stub, &caller, known.limits(allowance.limits), allowance.rates, None)?;
-    (call.grants, call.network) = (known.grants(caller.tier), known.network);
+    let call = workers.call(&caller, &id, &known, &allowance, asked(&request.method, &request.url))?;
     let flight = app.runner.begin_call(&caller, held)?;
     let execution = flight.id.to_string();
     let outcome = app.runner.fetch_worker(call, request, flight).await?;
-    let answered = outcome.answer.map_err(failure).and_then(respond);
+    let answered = outcome.answer.map_err(failure).and_then(|reply| respond(reply, headers::of_response));
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     put(response.headers_mut(), EXECUTION_ID, &execution);
     Ok(response)
@@ -74,12 +71,16 @@ fn url(uri: &Uri, headers: &HeaderMap) -> String {
     }
 }
 
-fn respond(reply: Reply) -> Result<Response, ApiError> {
+/// The worker's answer, with those of its headers that pass.
+///
+/// # Errors
+/// `guest_error` for a status that is none.
+pub fn respond(reply: Reply, passing: impl Fn(&[(String, String)]) -> HeaderMap) -> Result<Response, ApiError> {
     let status = StatusCode::from_u16(reply.head.status).ok().filter(|status| !status.is_informational());
     let Some(status) = status else {
         return Err(ApiError::new(ErrorCode::GuestError, "The worker's response has no status that can be sent"));
     };
-    Ok((status, headers::of_response(&reply.head.headers), Body::from(reply.body)).into_response())
+    Ok((status, passing(&reply.head.headers), Body::from(reply.body)).into_response())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Which headers pass between a caller and a worker on the API's own listener, where both ours and the worker's answers
-//! come from one origin: no credential of doer reaches a worker, and no worker sets one.
+//! Which headers pass between a caller and a worker. On the API's own listener, where our answers and those of workers
+//! come from one origin, no credential of doer reaches a worker, and no worker sets one.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -23,60 +23,71 @@ const COOKIES: [&str; 2] = ["session", "session_refresh"];
 const USER: &str = "x-user-";
 const REQUEST_ID: &str = "x-request-id";
 /// What a worker cannot say for the whole origin, or of the request.
-const OURS: [&str; 8] = [
+const OURS: [&str; 7] = [
     "alt-svc",
     "clear-site-data",
-    "content-length",
     "service-worker-allowed",
     "strict-transport-security",
     "x-client-request-id",
     "x-execution-id",
     REQUEST_ID,
 ];
+/// Follows from the body that is sent.
+const LENGTH: [&str; 1] = ["content-length"];
 /// A page of a worker has an origin of its own: no script in it acts for whoever is signed in here.
 const SANDBOX: HeaderValue =
     HeaderValue::from_static("sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts");
 
-/// A request's headers, for the worker: names in lower case, values as Latin-1 text.
-pub fn of_request(headers: &HeaderMap, request_id: &str) -> Vec<(String, String)> {
+/// A request's headers as they came, but for those of the connection: names in lower case, values as Latin-1 text.
+pub fn as_they_came(headers: &HeaderMap) -> Vec<(String, String)> {
     let named = named_by_connection(headers);
-    let mut passed = Vec::with_capacity(headers.len());
-    for (name, value) in headers {
-        let name = name.as_str();
-        let stays = HOP_BY_HOP.contains(&name)
-            || CREDENTIALS.contains(&name)
-            || name.starts_with(USER)
-            || name == REQUEST_ID
-            || named.iter().any(|other| other == name);
-        if stays {
-            continue;
-        }
-        let text = latin1(value);
+    let is_of_connection = |name: &str| HOP_BY_HOP.contains(&name) || named.iter().any(|other| other == name);
+    let passed = headers.iter().filter(|(name, _)| !is_of_connection(name.as_str()));
+    passed.map(|(name, value)| (name.as_str().to_owned(), latin1(value))).collect()
+}
+
+/// A request's headers without anything that is doer's.
+pub fn of_request(headers: &HeaderMap, request_id: &str) -> Vec<(String, String)> {
+    let mut passed = as_they_came(headers);
+    passed.retain_mut(|(name, value)| {
         if name == header::COOKIE.as_str() {
-            passed.extend(other_cookies(&text).map(|cookies| (name.to_owned(), cookies)));
-        } else {
-            passed.push((name.to_owned(), text));
+            let others = other_cookies(value);
+            return others.map(|others| *value = others).is_some();
         }
-    }
+        !CREDENTIALS.contains(&name.as_str()) && !name.starts_with(USER) && name != REQUEST_ID
+    });
     passed.push((REQUEST_ID.to_owned(), request_id.to_owned()));
     passed
 }
 
-/// A worker's headers, for the caller. What is no header is left out.
+/// A worker's headers, but for those of the connection. What is no header is left out.
+pub fn given_by_worker(headers: &[(String, String)]) -> HeaderMap {
+    passed(headers, |name, _| !LENGTH.contains(&name))
+}
+
+/// A worker's headers without what is doer's to say.
 pub fn of_response(headers: &[(String, String)]) -> HeaderMap {
+    let is_workers = |name: &str, value: &str| match name {
+        "set-cookie" => !is_ours(value),
+        name => !OURS.contains(&name) && !LENGTH.contains(&name),
+    };
+    let mut passed = passed(headers, is_workers);
+    passed.append(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    passed
+}
+
+fn passed(headers: &[(String, String)], passes: impl Fn(&str, &str) -> bool) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(headers.len() + 1);
     for (name, value) in headers {
-        let lower = name.to_ascii_lowercase();
-        let stays = HOP_BY_HOP.contains(&lower.as_str()) || OURS.contains(&lower.as_str());
-        if stays || (lower == "set-cookie" && is_ours(value)) {
+        let name = name.to_ascii_lowercase();
+        if HOP_BY_HOP.contains(&name.as_str()) || !passes(&name, value) {
             continue;
         }
         let bytes: Vec<u8> = value.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(lower), HeaderValue::from_bytes(&bytes)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(&bytes)) {
             passed.append(name, value);
         }
     }
-    passed.append(header::CONTENT_SECURITY_POLICY, SANDBOX);
     passed
 }
 

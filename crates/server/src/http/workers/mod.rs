@@ -3,9 +3,10 @@
 mod call;
 mod conditions;
 mod fetch;
-mod headers;
+pub(super) mod headers;
 mod manage;
 mod put;
+mod tail;
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
@@ -14,13 +15,15 @@ use axum::{
 use doer_core::{fault::Termination, id::WorkerId};
 use doer_sandbox::GuestError;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::error::{ApiError, ErrorCode, Place};
 
 pub use call::call;
-pub use fetch::fetch;
+pub use fetch::{fetch, respond};
 pub use manage::{delete, get, list, rollback};
 pub use put::put;
+pub use tail::tail;
 
 /// The `{id}` of the path; other parts of it are left to whoever needs them.
 pub struct Id(pub WorkerId);
@@ -44,6 +47,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
     let query = Query::<T>::try_from_uri(uri);
     query.map(|Query(query)| query).map_err(|rejection| ApiError::invalid(rejection.body_text()))
+}
+
+/// A request, as a tail tells it: what comes after a `?` may be a secret.
+pub fn asked(method: &str, url: &str) -> Value {
+    let url = url.split('?').next().unwrap_or_default();
+    json!({ "kind": "fetch", "method": method, "url": url })
 }
 
 fn not_found(id: &WorkerId) -> ApiError {
