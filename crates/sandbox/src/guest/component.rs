@@ -204,9 +204,14 @@ impl Drop for Running {
 
 /// What `run` gives, unless a request that it sent was beyond its budget: that ends all of it.
 async fn ended_or<T>(ended: &mut outgoing::Endings, run: impl Future<Output = T>) -> Result<T, End> {
-    tokio::select! {
+    let outcome = tokio::select! {
         biased;
-        Some(termination) = ended.recv() => Err(End::Terminated(termination)),
-        outcome = run => Ok(outcome),
+        Some(termination) = ended.recv() => return Err(End::Terminated(termination)),
+        outcome = run => outcome,
+    };
+    // The request may have said so in another thread, while this one was already past the question.
+    match ended.try_recv() {
+        Ok(termination) => Err(End::Terminated(termination)),
+        Err(_) => Ok(outcome),
     }
 }

@@ -19,7 +19,7 @@ pub const PACKAGE: &str = "doer:platform";
 pub const VERSION: &str = "0.1.0";
 
 /// The interface that says what `json` and `error` are.
-pub const COMMON: &str = "types";
+pub const COMMON: &str = "common";
 
 /// The version of WASI that the world of workers includes. Hosts and components of any 0.2 understand each other.
 pub const WASI: &str = "0.2.10";

@@ -16,16 +16,13 @@ const WIDTH: usize = 120;
 pub fn files() -> Vec<(String, String)> {
     let services = interfaces().iter().map(|interface| (interface.service.name().to_owned(), service(interface)));
     let others = [(COMMON.to_owned(), common()), ("worlds".to_owned(), worlds())];
-    services.chain(others).map(|(name, text)| (format!("{name}.wit"), format!("{}{text}", head()))).collect()
-}
-
-fn head() -> String {
-    format!("// Made from doer's contracts; see docs/components.md.\n\npackage {PACKAGE}@{VERSION};\n\n")
+    let package = format!("package {PACKAGE}@{VERSION};\n\n");
+    services.chain(others).map(|(name, text)| (format!("{name}.wit"), format!("{package}{text}"))).collect()
 }
 
 fn common() -> String {
     let codes: Vec<String> = Code::ALL.iter().map(|code| format!("`{code}`")).collect();
-    let mut text = comment("What all services have in common.", 0) + "interface types {\n";
+    let mut text = comment("What all services have in common.", 0) + &format!("interface {COMMON} {{\n");
     text += &comment("Any JSON, as text.", 2);
     text += "  type json = string;\n\n";
     text += &comment("Why a call gave nothing.", 2);

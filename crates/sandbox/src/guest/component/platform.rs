@@ -77,7 +77,7 @@ fn result_of(interface: &Interface, function: &Function, result: &RawValue) -> w
     })
 }
 
-/// The error as the record that `types.wit` has.
+/// The error as the record that `common.wit` has.
 fn failure(error: &ServiceError) -> Val {
     let text = |name: &str, text: &str| (name.to_owned(), Val::String(text.to_owned()));
     let wait = error.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
