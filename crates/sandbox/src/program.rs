@@ -12,7 +12,7 @@ pub enum Language {
     JavaScript,
     /// The same with types, or JSX.
     TypeScript,
-    /// A WASI preview 1 command, as a binary.
+    /// A WASI preview 1 command or a component, as a binary, which says itself which it is.
     Wasm,
     /// The same in WebAssembly's text format.
     Wat,
@@ -35,7 +35,7 @@ pub enum Program {
         /// Name to module.
         modules: BTreeMap<String, ModuleSource>,
     },
-    /// A WASI preview 1 command.
+    /// A WASI preview 1 command or a component.
     Wasm(Vec<u8>),
 }
 
@@ -70,7 +70,7 @@ pub enum ModuleSource {
     Json(String),
     /// Bytes; the default export is an `ArrayBuffer`.
     Data(Vec<u8>),
-    /// A WASI preview 1 command; only as the main module.
+    /// A WASI preview 1 command or a component; only as the main module.
     Wasm(Vec<u8>),
     /// The same in WebAssembly's text format.
     Wat(String),

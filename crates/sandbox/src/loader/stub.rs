@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{
     registry::Inner,
     slot::{Factory, LoadError, Slot},
-    worker::Worker,
+    worker::{Source, Worker},
 };
 use crate::{Answer, Console, Entrypoint, Event, Invocation, Outcome, Reply, Surface, outcome::Finished};
 
@@ -68,11 +68,12 @@ impl Stub {
     {
         let worker = self.worker().await?;
         worker.touch(self.registry.now());
-        let outcome = match worker.image() {
-            Some(image) => self.registry.sandbox.run_image(image.clone(), invocation).await,
-            None => {
-                let source = Arc::clone(&worker.source);
-                let outcome = self.registry.sandbox.run_source(source, invocation).await;
+        let sandbox = &self.registry.sandbox;
+        let outcome = match (&worker.source, worker.image()) {
+            (Source::Wasm(wasm, _), _) => sandbox.run_wasm(wasm.clone(), invocation).await,
+            (Source::Script(_), Some(image)) => sandbox.run_image(image.clone(), invocation).await,
+            (Source::Script(source), None) => {
+                let outcome = sandbox.run_source(Arc::clone(source), invocation).await;
                 self.make_image(&worker, outcome.as_ref().is_ok_and(|outcome: &Outcome<A>| outcome.answer.is_ok()));
                 outcome
             }
@@ -84,11 +85,12 @@ impl Stub {
         if let Some(worker) = self.slot.ready() {
             return Ok(worker);
         }
-        let registry = Arc::clone(&self.registry);
-        let factory = Arc::clone(&self.factory);
-        let worker = self.slot.worker(move || registry.load(factory)).await?;
-        self.registry.make_room();
-        Ok(worker)
+        let (registry, factory) = (Arc::clone(&self.registry), Arc::clone(&self.factory));
+        let settled = {
+            let registry = Arc::clone(&registry);
+            move || registry.make_room()
+        };
+        self.slot.worker(move || registry.load(factory), settled).await
     }
 
     /// Makes the image behind a run that went well: a top level that fails gives none.
@@ -96,10 +98,11 @@ impl Stub {
         if !went_well || !worker.claims_image() {
             return;
         }
-        let (registry, worker) = (Arc::clone(&self.registry), Arc::clone(worker));
+        let Source::Script(source) = &worker.source else { return };
+        let (registry, worker, source) = (Arc::clone(&self.registry), Arc::clone(worker), Arc::clone(source));
         tokio::spawn(async move {
             let invocation = at_rest(worker.limits);
-            match registry.sandbox.image_of(Arc::clone(&worker.source), invocation).await {
+            match registry.sandbox.image_of(source, invocation).await {
                 Ok(Ok(image)) => {
                     worker.keep_image(image);
                     registry.make_room();

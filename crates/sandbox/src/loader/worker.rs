@@ -8,7 +8,7 @@ use std::sync::{
 use doer_core::{limits::Limits, service::Service};
 use doer_guest_protocol::{Binding, Evaluate, Surface};
 
-use crate::{Image, Program};
+use crate::{Image, Program, guest::module::Runnable};
 
 /// What a worker is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +49,7 @@ pub(super) fn bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Binding)> {
 pub(super) struct Worker {
     /// What tells its code apart.
     pub(super) hash: String,
-    /// What is evaluated where there is no image.
-    pub(super) source: Arc<Evaluate>,
+    pub(super) source: Source,
     pub(super) limits: Limits,
     source_bytes: u64,
     image: OnceLock<Image>,
@@ -59,17 +58,30 @@ pub(super) struct Worker {
     last_used: AtomicU64,
 }
 
+/// What a worker is run from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Evaluated where there is no image.
+    Script(Arc<Evaluate>),
+    /// Native code, and how many bytes that is.
+    Wasm(Runnable, u64),
+}
+
 impl Worker {
-    pub(super) fn new(code: &Code, source: Evaluate) -> Self {
+    pub(super) fn new(code: &Code, source: Source) -> Self {
         let env = code.env.iter().flatten().map(|(name, member)| match member {
             EnvBinding::Value(json) => name.len() + json.len(),
             EnvBinding::Service(_) | EnvBinding::Unified => name.len(),
         });
+        let native_bytes = match &source {
+            Source::Script(_) => 0,
+            Source::Wasm(_, bytes) => *bytes,
+        };
         Self {
             hash: code.hash.clone(),
-            source: Arc::new(source),
+            source,
             limits: code.limits,
-            source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64,
+            source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64 + native_bytes,
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
