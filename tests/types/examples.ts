@@ -172,7 +172,9 @@ export async function queue(): Promise<unknown> {
   const cancelled: boolean = await env.queue.cancelJob(id);
   const stats: Queue.Stats[] = await env.queue.getStats("jobs");
   const consumer = await env.queue.setConsumer("jobs", { code: "return input.messages.length" }, { maxBatch: 5 });
+  const worker = await env.queue.setConsumer("jobs", { worker: { id: "shop", entrypoint: "Jobs" } });
   const same: Queue.Consumer | null = await env.queue.getConsumer("jobs");
+  const code = same && "code" in same.target ? same.target.code : null;
   const removed: boolean = await env.queue.removeConsumer("jobs");
   await env.DO.queue_send("jobs", null);
   await env.DO.queue_batch("jobs", []);
@@ -187,7 +189,7 @@ export async function queue(): Promise<unknown> {
   await env.DO.queue_getConsumer("jobs");
   await env.DO.queue_removeConsumer("jobs");
   return [acked.count + retried.count, job?.body.n, dead.data.length, cancelled, stats[0]?.pending, consumer.maxBatch,
-    same?.target.code, removed];
+    worker.maxBatch, code, removed];
 }
 
 /** Work in another namespace: beside what a method takes, or among its own options. */

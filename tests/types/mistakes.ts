@@ -25,6 +25,8 @@ export async function mistakes(): Promise<void> {
   await env.db.batch([{ op: "upsert", ns: "notes", id: "a" }]);
   // @ts-expect-error: one target, not none
   await env.schedule.registerTask({ name: "a", schedule: "@hourly", target: {} });
+  // @ts-expect-error: a consumer is code or a worker
+  await env.queue.setConsumer("jobs", { language: "javascript" });
   // @ts-expect-error: no such provider
   await env.webhooks.createSource({ provider: "gitlab", secret: "It is a secret" });
   // @ts-expect-error: a namespace is a string

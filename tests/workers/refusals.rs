@@ -68,6 +68,11 @@ async fn what_is_wrong_with_code_is_told_with_its_place() {
         assert!(!column || answer.at("/error/column").is_number(), "{source}: {}", answer.text);
         assert!(answer.header("x-execution-id").starts_with("exec_"), "{source}");
     }
+    for (text, message) in [("(component)", "wasi:http/incoming-handler"), ("(component (nonsense))", "")] {
+        let answer = put(json!({"mainModule": "a.wat", "modules": {"a.wat": text}})).await;
+        answer.assert_refused(422, "invalid_code");
+        assert!(answer.at("/error/message").as_str().unwrap().contains(message), "{}", answer.text);
+    }
     let typed = json!({"mainModule": "a.ts", "modules": {"a.ts": "const a: = 1"}});
     let answer = put(typed).await;
     answer.assert_refused(422, "invalid_code");

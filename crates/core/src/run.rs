@@ -37,8 +37,8 @@ pub enum Target {
     Worker(WorkerTarget),
 }
 
-/// A worker. Tasks call its `scheduled(event, env, ctx)`, queues its `queue(batch, env, ctx)`, and events of providers
-/// are a `POST` to its `fetch`, with the event as its body.
+/// A worker. Tasks call its `scheduled(event, env, ctx)`, queues its `queue(batch, env, ctx)`. An event of a provider
+/// is a `POST` to its `fetch`, with the event as its body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerTarget {

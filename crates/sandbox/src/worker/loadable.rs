@@ -20,13 +20,30 @@ impl WorkerCode {
             Ok((name.clone(), binding(&path, member)?))
         });
         let env = env.collect::<Result<Vec<_>, InvalidCode>>()?;
-        let (main, modules) = events::before(&self.main_module, &self.modules);
         Ok(Code {
-            program: Program::Modules { main, modules },
+            program: self.entered(),
             env: (!env.is_empty()).then_some(env),
             hash: self.hash().to_string(),
             limits: self.limits.lowered(limits),
         })
+    }
+
+    /// Is it a WebAssembly component, rather than a script?
+    pub fn is_component(&self) -> bool {
+        match self.modules.get(&self.main_module) {
+            Some(ModuleSource::Wasm(binary)) => binary.get(4..8) == Some(&COMPONENT),
+            Some(ModuleSource::Wat(text)) => text.trim_start().starts_with("(component"),
+            Some(_) | None => false,
+        }
+    }
+
+    /// The program, with what stands before a script for the host's own calls.
+    fn entered(&self) -> Program {
+        if self.is_component() {
+            return self.program();
+        }
+        let (main, modules) = events::before(&self.main_module, &self.modules);
+        Program::Modules { main, modules }
     }
 
     /// The services that it is given; all that its caller has where this is nothing.
@@ -49,7 +66,8 @@ impl WorkerCode {
     }
 
     fn check_loadable(&self) -> Result<(), InvalidCode> {
-        if let Some(ModuleSource::Wasm(_) | ModuleSource::Wat(_)) = self.modules.get(&self.main_module) {
+        let main = self.modules.get(&self.main_module);
+        if matches!(main, Some(ModuleSource::Wasm(_) | ModuleSource::Wat(_))) && !self.is_component() {
             let what = "a WebAssembly command answers no requests and has no methods to call: use POST /execute";
             return Err(InvalidCode::at("mainModule", what));
         }
@@ -67,6 +85,8 @@ impl WorkerCode {
     }
 }
 
+/// Version and layer in a binary's head: a core module has another layer.
+const COMPONENT: [u8; 4] = [0x0d, 0x00, 0x01, 0x00];
 const NOT_YET: &str = "is not supported yet";
 
 fn binding(path: &str, member: &EnvMember) -> Result<EnvBinding, InvalidCode> {

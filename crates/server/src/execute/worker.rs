@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Instant};
 
 use doer_core::{
+    fault::Termination,
     id::ExecutionId,
     ledger::Ledger,
     limits::{Limits, Rates},
@@ -11,7 +12,7 @@ use doer_core::{
     scoped::{Grants, ScopedServices},
 };
 use doer_sandbox::{
-    Answer, Console, Entrypoint, Error, Event, Invocation, Outcome, Reply, Surface, Usage,
+    Answer, Console, Entrypoint, Error, Event, GuestError, Invocation, Outcome, Reply, Surface, Usage,
     loader::{LoadError, Stub},
 };
 use serde_json::value::RawValue;
@@ -103,6 +104,35 @@ impl Runner {
             stub.call(entrypoint, method, arguments, invocation).await
         };
         self.run_stub(call, flight, ask).await
+    }
+
+    /// Loads a worker and calls nothing of it: its code is compiled, and what is wrong with that is in the inner result.
+    ///
+    /// # Errors
+    /// As [`Runner::fetch_worker`].
+    pub async fn load_worker(&self, call: WorkerCall, flight: Flight) -> Result<Result<(), GuestError>, ApiError> {
+        if let Err(error) = self.available() {
+            flight.refuse();
+            return Err(error);
+        }
+        let (flight, _admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
+        let loaded = tokio::time::timeout(call.limits.wall, call.stub.loaded()).await;
+        let usage = Usage { wall: flight.started.elapsed(), cold_start: true, ..Usage::default() };
+        match loaded {
+            Ok(Ok(())) => {
+                flight.land(Verdict::Ok, &usage);
+                Ok(Ok(()))
+            }
+            Ok(Err(LoadError::Code(error))) => {
+                flight.land(error.code.map_or(Verdict::GuestError, Verdict::Terminated), &usage);
+                Ok(Err(Arc::unwrap_or_clone(error)))
+            }
+            Ok(Err(error)) => Err(not_loaded(flight, &error)),
+            Err(_) => {
+                flight.land(Verdict::Terminated(Termination::Timeout), &usage);
+                Ok(Err(GuestError { code: Some(Termination::Timeout), ..GuestError::default() }))
+            }
+        }
     }
 
     /// Enters a call as running; `body` is what it holds of the budget for bodies.

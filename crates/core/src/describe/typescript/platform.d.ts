@@ -14,7 +14,44 @@ declare const request: Request;
 
 /** A module's default export: `export default { ... } satisfies ExportedHandler`. */
 interface ExportedHandler {
-  fetch(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+  fetch?(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+  /** A task is due whose target is this worker. */
+  scheduled?(event: ScheduledEvent, env: Env, ctx: Context): unknown;
+  /** Messages of a queue whose consumer is this worker. */
+  queue?(batch: MessageBatch, env: Env, ctx: Context): unknown;
+}
+
+/** A task that is due. */
+interface ScheduledEvent {
+  readonly type: "scheduled";
+  /** The task's schedule, as it was written. */
+  readonly cron: string;
+  /** When it was due, in milliseconds since the Unix epoch. */
+  readonly scheduledTime: number;
+  /** The task's name. */
+  readonly task: string;
+  /** Which attempt it is, counted from 1. */
+  readonly attempt: number;
+}
+
+/** Messages of a queue; those that are not wanted again are acknowledged when the handler returns. */
+interface MessageBatch {
+  readonly queue: string;
+  readonly messages: readonly BatchMessage[];
+  ackAll(): void;
+  retryAll(): void;
+}
+
+/** A message of a batch. */
+interface BatchMessage {
+  readonly id: string;
+  readonly body: any;
+  /** Deliveries so far, this one included. */
+  readonly attempts: number;
+  /** When it was sent. */
+  readonly timestamp: Date;
+  ack(): void;
+  retry(): void;
 }
 
 /** On whose behalf code runs. */

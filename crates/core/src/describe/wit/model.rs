@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(cases[0].payload, Some(Type::Named("operation-upsert".into())));
         let Definition::Variant(Tag::Outside, cases) = definition(Service::Schedule, "target") else { panic!() };
         let names: Vec<&str> = cases.iter().map(|case| &*case.name).collect();
-        assert_eq!(names, ["snippet", "queue", "url"]);
+        assert_eq!(names, ["snippet", "queue", "url", "worker"]);
         assert_eq!(
             *definition(Service::Email, "recipients"),
             Definition::Alias(Type::OneOrMany(Box::new(Type::Primitive("string"))))

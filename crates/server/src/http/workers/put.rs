@@ -106,11 +106,18 @@ async fn inspect(
     let allowance = app.runner.allowances.of(caller);
     let loadable = code.loadable(allowance.limits).map_err(invalid)?;
     app.runner.admission.count(caller, &allowance.rates, Counted::Execution)?;
-    let stub = app.platform.workers.anonymous(inspection(code, loadable))?;
+    let is_component = code.is_component();
+    let loadable = if is_component { loadable } else { inspection(code, loadable) };
+    let stub = app.platform.workers.anonymous(loadable)?;
     let mut call = WorkerCall::new(stub, caller, code.limits.lowered(allowance.limits), allowance.rates, None)?;
     call.grants = code.services().unwrap_or(call.grants);
     let flight = app.runner.begin_call(caller, body)?;
     let id = flight.id.to_string();
+    if is_component {
+        let loaded = app.runner.load_worker(call, flight).await?;
+        let fetch = EntrypointInfo { name: "default".to_owned(), methods: vec!["fetch".to_owned()] };
+        return loaded.map(|()| (vec![fetch], id.clone())).map_err(|error| unloadable(error).ran(&id));
+    }
     let outcome = app.runner.call_worker(call, "entrypoints".to_owned(), no_arguments()?, flight).await?;
     let failed = |error: ApiError| error.ran(&id);
     let answer = outcome.answer.map_err(unloadable).map_err(failed)?;
