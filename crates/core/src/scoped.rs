@@ -116,6 +116,12 @@ impl ScopedServices {
         Self { services, grants: Grants(grants.0 & of_tier.0), scope, ledger }
     }
 
+    /// The same at the expense of another budget.
+    #[must_use]
+    pub fn charging(&self, ledger: Arc<Ledger>) -> Self {
+        Self { ledger, ..self.clone() }
+    }
+
     /// On whose behalf.
     pub fn scope(&self) -> &Scope {
         &self.scope
