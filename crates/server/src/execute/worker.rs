@@ -11,7 +11,7 @@ use doer_core::{
     scoped::{Grants, ScopedServices},
 };
 use doer_sandbox::{
-    Answer, Console, Entrypoint, Error, Event, Invocation, Outcome, Reply, Surface, Usage,
+    Answer, Console, Entrypoint, Error, Event, Invocation, Outcome, Surface, Usage, WholeReply,
     loader::{LoadError, Stub},
 };
 use serde_json::value::RawValue;
@@ -83,8 +83,9 @@ impl Runner {
         call: WorkerCall,
         request: HttpRequest,
         flight: Flight,
-    ) -> Result<Outcome<Reply>, ApiError> {
-        let ask = |stub: Stub, entrypoint, invocation| async move { stub.fetch(entrypoint, request, invocation).await };
+    ) -> Result<Outcome<WholeReply>, ApiError> {
+        let ask =
+            |stub: Stub, entrypoint, invocation| async move { stub.fetch_whole(entrypoint, request, invocation).await };
         self.run_stub(call, flight, ask).await
     }
 

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use doer_core::outbound::{HttpRequest, Redirect};
-use doer_sandbox::Reply;
+use doer_sandbox::WholeReply;
 
 use super::{Id, asked, failure, headers, not_found};
 use crate::{
@@ -75,7 +75,7 @@ fn url(uri: &Uri, headers: &HeaderMap) -> String {
 ///
 /// # Errors
 /// `guest_error` for a status that is none.
-pub fn respond(reply: Reply, passing: impl Fn(&[(String, String)]) -> HeaderMap) -> Result<Response, ApiError> {
+pub fn respond(reply: WholeReply, passing: impl Fn(&[(String, String)]) -> HeaderMap) -> Result<Response, ApiError> {
     let status = StatusCode::from_u16(reply.head.status).ok().filter(|status| !status.is_informational());
     let Some(status) = status else {
         return Err(ApiError::new(ErrorCode::GuestError, "The worker's response has no status that can be sent"));
