@@ -1,6 +1,7 @@
 //! Workers by id, over HTTP: registered, called, replaced, set back, removed.
 
 mod calls;
+mod events;
 mod failures;
 mod ingress;
 mod lifecycle;

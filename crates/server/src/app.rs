@@ -90,6 +90,7 @@ impl App {
         let runner = Arc::new(Runner {
             sandbox,
             services: Arc::clone(&platform.services),
+            workers: Arc::clone(&platform.workers),
             allowances: Arc::clone(&platform.allowances),
             admission: Admission::default(),
             executions: Arc::new(Executions::new(config.execution.recent)),

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use doer_core::{
     outbound::{Egress, HttpRequest, Redirect},
-    run::{CodeRunner, QueueTarget, RunError, Target, UrlTarget},
+    run::{CodeRunner, Happening, QueueTarget, RunError, Target, UrlTarget, check_worker},
     scope::Scope,
     service::{
         Code, ServiceError,
         queue::{self, Queue},
     },
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use crate::queue::queue_name;
@@ -52,10 +52,12 @@ impl Targets {
             Target::Snippet(snippet) => self.runner.check(scope, snippet),
             Target::Queue(target) => queue_name("target.queue.queue", &target.queue),
             Target::Url(target) => check_url(target),
+            Target::Worker(target) => check_worker("target.worker", target),
         }
     }
 
-    /// Runs a target once, with `event` telling what happened, and gives what code returned.
+    /// Runs a target once, with `event` telling what happened, and gives what code returned. Workers have a handler for
+    /// each kind of happening.
     ///
     /// # Errors
     /// Why it did not succeed; after `timeout` it did not.
@@ -63,14 +65,15 @@ impl Targets {
         &self,
         scope: &Scope,
         target: &Target,
+        what: Happening,
         event: Value,
         timeout: Duration,
     ) -> Result<Option<Value>, RunError> {
         let limit = match target {
-            Target::Snippet(_) => timeout + GRACE,
+            Target::Snippet(_) | Target::Worker(_) => timeout + GRACE,
             Target::Queue(_) | Target::Url(_) => timeout,
         };
-        let run = self.run_once(scope, target, event, timeout);
+        let run = self.run_once(scope, target, what, event, timeout);
         tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
             Err(RunError { message: format!("It took longer than {} ms", timeout.as_millis()), counts: true })
         })
@@ -80,15 +83,17 @@ impl Targets {
         &self,
         scope: &Scope,
         target: &Target,
+        what: Happening,
         event: Value,
         timeout: Duration,
     ) -> Result<Option<Value>, RunError> {
+        let returned = |result: Box<RawValue>| {
+            let result = serde_json::from_str(result.get());
+            result.map(Some).map_err(|error| RunError { message: error.to_string(), counts: true })
+        };
         match target {
-            Target::Snippet(snippet) => {
-                let result = self.runner.run(scope, snippet, event, Some(timeout)).await?;
-                let result = serde_json::from_str(result.get());
-                result.map(Some).map_err(|error| RunError { message: error.to_string(), counts: true })
-            }
+            Target::Snippet(snippet) => returned(self.runner.run(scope, snippet, event, Some(timeout)).await?),
+            Target::Worker(worker) => returned(self.runner.tell(scope, worker, what, event, Some(timeout)).await?),
             Target::Queue(target) => {
                 self.send(scope, target, event).await.map(|()| None).map_err(|error| failed(&error))
             }

@@ -14,13 +14,14 @@ use std::{
 
 use doer_core::{
     quota::{DefaultQuotas, Quota, Quotas},
+    run::WorkerTarget,
     scope::Scope,
     service::{
         Code, ServiceError,
         queue::{
-            Ack, Batch, CancelJob, ConsumerOptions, Count, Delivery, GetJob, GetStats, Job, JobStatus, ListJobs,
-            ListJobsOptions, Queue, Receive, ReceiveOptions, RemoveConsumer, Retry, RetryOptions, Send, SendOptions,
-            SetConsumer,
+            Ack, Batch, CancelJob, ConsumerOptions, ConsumerTarget, Count, Delivery, GetJob, GetStats, Job, JobStatus,
+            ListJobs, ListJobsOptions, Queue, Receive, ReceiveOptions, RemoveConsumer, Retry, RetryOptions, Send,
+            SendOptions, SetConsumer, WorkerConsumer,
         },
     },
     tier::Tier,
@@ -116,7 +117,7 @@ impl Fixture {
     }
 
     async fn consume(&self, scope: &Scope, queue: &str, code: &str, options: ConsumerOptions) {
-        let params = SetConsumer { queue: queue.to_owned(), target: snippet(code), options: Some(options) };
+        let params = SetConsumer { queue: queue.to_owned(), target: snippet(code).into(), options: Some(options) };
         self.queue.set_consumer(scope, params).await.unwrap();
     }
 
@@ -185,8 +186,25 @@ async fn anonymous_callers_have_nothing_durable() {
     assert_eq!(error.code, Code::Forbidden);
     let receive = Receive { queue: "q".to_owned(), options: None };
     assert_eq!(fixture.queue.receive(&nobody(), receive).await.unwrap_err().code, Code::Forbidden);
-    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(RETURNS_INPUT), options: None };
+    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(RETURNS_INPUT).into(), options: None };
     assert_eq!(fixture.queue.set_consumer(&nobody(), consumer).await.unwrap_err().code, Code::Forbidden);
+}
+
+#[tokio::test]
+async fn a_consumer_may_be_a_worker() {
+    let fixture = Fixture::new();
+    let scope = admin("tenant:a");
+    let worker = WorkerTarget { id: "retries".to_owned(), entrypoint: None };
+    let target = ConsumerTarget::Worker(WorkerConsumer { worker });
+    let consumer = SetConsumer { queue: "q".to_owned(), target: target.clone(), options: None };
+    assert_eq!(fixture.queue.set_consumer(&scope, consumer).await.unwrap().target, target);
+    for message in 1..=2 {
+        fixture.post(&scope, "q", json!(message)).await;
+    }
+    assert_eq!(fixture.queue.run_due().await.unwrap(), 1);
+    assert_eq!(fixture.programs.inputs()[0]["told"], "queue");
+    let states = fixture.all(&scope, "q").await;
+    assert_eq!(states, [(json!(1), JobStatus::Delayed), (json!(2), JobStatus::Completed)]);
 }
 
 #[tokio::test]
@@ -479,7 +497,7 @@ async fn a_message_stays_with_a_consumer_that_takes_long() {
     let queue = EmbeddedQueue::open(dir.path(), settings, Arc::new(SystemClock), Arc::new(DefaultQuotas)).unwrap();
     let (programs, tasks, scope) = (KnownPrograms::new(), Tasks::default(), admin("tenant:a"));
     queue.start(&tasks, Arc::new(Ranks::default()), programs.clone());
-    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(HOLD), options: None };
+    let consumer = SetConsumer { queue: "q".to_owned(), target: snippet(HOLD).into(), options: None };
     queue.set_consumer(&scope, consumer).await.unwrap();
     let sent = Send { queue: "q".to_owned(), message: json!(1), options: None };
     let id = queue.send(&scope, sent).await.unwrap().id;

@@ -12,7 +12,7 @@ use std::{
 
 use doer_core::{
     quota::DefaultQuotas,
-    run::{QueueTarget, Target, UrlTarget},
+    run::{QueueTarget, Target, UrlTarget, WorkerTarget},
     scope::Scope,
     service::{
         Code, ServiceError,
@@ -469,6 +469,20 @@ async fn targets_are_messages_and_requests_too() {
     assert_eq!(told, [("POST", true), ("GET", false), ("POST", true), ("PUT", true)]);
     let event: Value = serde_json::from_slice(requests[0].body.as_ref().unwrap()).unwrap();
     assert_eq!(event, json!({"task": "call", "scheduledAt": START * 1000, "attempt": 1}));
+}
+
+#[tokio::test]
+async fn a_worker_is_told_with_the_schedule() {
+    let fixture = Fixture::new();
+    let worker = |id: &str| Target::Worker(WorkerTarget { id: id.to_owned(), entrypoint: None });
+    fixture.register(NewTask { target: worker("returns"), ..task("told", "0 3 * * *", "") }).await;
+    assert_eq!(fixture.execute("told").await.unwrap().status, RunStatus::Success);
+    let event = json!({"task": "told", "scheduledAt": START * 1000, "attempt": 1, "cron": "0 3 * * *",
+                       "told": "scheduled"});
+    assert_eq!(fixture.programs.inputs(), [event]);
+    let wrong = RegisterTask { task: NewTask { target: worker("a/b"), ..task("wrong", "@daily", "") } };
+    let error = fixture.schedule.register_task(&fixture.scope, wrong).await.unwrap_err();
+    assert!(error.message.starts_with("target.worker.id: "), "{error}");
 }
 
 #[tokio::test]

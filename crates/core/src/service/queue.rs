@@ -1,11 +1,11 @@
 //! `queue`: messages, at least once, per namespace.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
 use super::{Page, Service};
-use crate::run::Snippet;
+use crate::run::{Snippet, WorkerTarget};
 
 contract! {
     /// Messages, delivered at least once. A queue exists as soon as something is sent to it, and belongs to its
@@ -88,8 +88,9 @@ contract! {
         /// Name of the queue.
         queue: String,
         /// A snippet; its `input` is `{queue, messages: [{id, body, attempts, timestamp}]}`. All are acknowledged when it
-        /// returns and retried when it throws; where it returns `{retry: [ids]}`, those are.
-        target: Snippet,
+        /// returns and retried when it throws; where it returns `{retry: [ids]}`, those are. Or `{worker: {id}}`: its
+        /// `queue(batch, env, ctx)`, with `retry()` on messages and batch.
+        target: ConsumerTarget,
         /// How it is called.
         options: Option<ConsumerOptions>,
     }) -> Consumer, fails with [Quota];
@@ -266,14 +267,63 @@ pub struct ConsumerOptions {
     pub max_concurrency: Option<u32>,
 }
 
+/// What a queue's messages go to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ConsumerTarget {
+    /// Code.
+    Snippet(Snippet),
+    /// A worker of the namespace.
+    Worker(WorkerConsumer),
+}
+
+/// A worker as a consumer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub struct WorkerConsumer {
+    /// Which worker.
+    pub worker: WorkerTarget,
+}
+
+impl From<Snippet> for ConsumerTarget {
+    fn from(snippet: Snippet) -> Self {
+        Self::Snippet(snippet)
+    }
+}
+
+/// Read as one object, so that whatever is wrong is told with its path.
+impl<'de> Deserialize<'de> for ConsumerTarget {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Fields {
+            code: Option<String>,
+            language: Option<String>,
+            bindings: Option<Vec<String>>,
+            worker: Option<WorkerTarget>,
+        }
+        let Fields { code, language, bindings, worker } = Fields::deserialize(deserializer)?;
+        match (code, worker) {
+            (Some(code), None) => Ok(Self::Snippet(Snippet { code, language, bindings })),
+            (None, Some(worker)) if language.is_none() && bindings.is_none() => {
+                Ok(Self::Worker(WorkerConsumer { worker }))
+            }
+            (None, Some(_)) => Err(D::Error::custom("`language` and `bindings` belong to `code`")),
+            (Some(_), Some(_)) => Err(D::Error::custom("has `code` and `worker`; there can be one of them")),
+            (None, None) => Err(D::Error::missing_field("code")),
+        }
+    }
+}
+
 /// Code that a queue's messages go to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Consumer {
     /// Name of the queue.
     pub queue: String,
-    /// The code.
-    pub target: Snippet,
+    /// The code, or the worker.
+    pub target: ConsumerTarget,
     /// Messages in one call.
     pub max_batch: u32,
     /// Calls at the same time.

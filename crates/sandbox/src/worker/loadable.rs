@@ -2,8 +2,11 @@
 
 use doer_core::{limits::Limits, scoped::Grants};
 
-use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, WorkerRef};
-use crate::loader::{Code, EnvBinding, Outbound, Props, WorkerBinding};
+use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, WorkerRef, events};
+use crate::{
+    Program,
+    loader::{Code, EnvBinding, Outbound, Props, WorkerBinding},
+};
 
 impl WorkerCode {
     /// The code, to be loaded; its top level has `limits`, or its own where they are lower.
@@ -13,8 +16,9 @@ impl WorkerCode {
     pub fn loadable(&self, limits: Limits) -> Result<Code, InvalidCode> {
         self.check_loadable()?;
         let env: Vec<_> = self.env.members.iter().map(|(name, member)| (name.clone(), binding(member))).collect();
+        let (main, modules) = events::before(&self.main_module, &self.modules);
         Ok(Code {
-            program: self.program(),
+            program: Program::Modules { main, modules },
             env: (!env.is_empty()).then_some(env),
             outbound: match &self.global_outbound {
                 GlobalOutbound::Policy => Outbound::Policy,

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use doer_core::{
     fault::Termination,
-    run::{CodeRunner, RunError, Snippet},
+    run::{CodeRunner, Happening, RunError, Snippet, WorkerTarget},
     scope::Scope,
     service::{Code, ServiceError},
 };
@@ -48,6 +48,17 @@ impl CodeRunner for Runner {
         let done = Runner::run(self, plan, flight, Console::Capture).await.map_err(run_error)?;
         result(done)
     }
+
+    async fn tell(
+        &self,
+        scope: &Scope,
+        target: &WorkerTarget,
+        what: Happening,
+        event: Value,
+        timeout: Option<Duration>,
+    ) -> Result<Box<RawValue>, RunError> {
+        self.tell_worker(scope, target, what, event, timeout).await
+    }
 }
 
 impl Runner {
@@ -88,7 +99,7 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
-fn result(done: Done) -> Result<Box<RawValue>, RunError> {
+pub(super) fn result(done: Done) -> Result<Box<RawValue>, RunError> {
     match done.outcome {
         Ok(kept) => Ok(Arc::unwrap_or_clone(kept).result),
         Err(failed) => {
@@ -104,7 +115,7 @@ fn result(done: Done) -> Result<Box<RawValue>, RunError> {
 }
 
 /// A refusal to run counts as an attempt where it would come again: the code is at fault, not the moment.
-fn run_error(error: ApiError) -> RunError {
+pub(super) fn run_error(error: ApiError) -> RunError {
     let passing = matches!(
         error.code,
         ErrorCode::Overloaded

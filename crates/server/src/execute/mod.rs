@@ -14,6 +14,7 @@ mod response;
 mod runner;
 pub mod schema;
 mod sse;
+mod tell;
 mod verdict;
 mod worker;
 

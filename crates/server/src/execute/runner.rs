@@ -25,6 +25,7 @@ use crate::{
     http::error::{ApiError, ErrorCode},
     lifecycle::Lifecycle,
     telemetry::Metrics,
+    workers::Workers,
 };
 
 /// Runs plans.
@@ -33,6 +34,8 @@ pub struct Runner {
     pub sandbox: Option<Sandbox>,
     /// What code may reach.
     pub services: Arc<Services>,
+    /// Workers by id, for what is told to them.
+    pub workers: Arc<Workers>,
     /// What callers are allowed.
     pub allowances: Arc<Allowances>,
     /// How much of the server each namespace uses.

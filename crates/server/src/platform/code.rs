@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use doer_core::{
-    run::{CodeRunner, RunError, Snippet},
+    run::{CodeRunner, Happening, RunError, Snippet, WorkerTarget},
     scope::Scope,
     service::{Code, ServiceError},
 };
@@ -42,6 +42,20 @@ impl CodeRunner for LateRunner {
     ) -> Result<Box<RawValue>, RunError> {
         match self.0.get() {
             Some(runner) => runner.run(scope, snippet, input, timeout).await,
+            None => Err(RunError { message: "The server is starting".to_owned(), counts: false }),
+        }
+    }
+
+    async fn tell(
+        &self,
+        scope: &Scope,
+        target: &WorkerTarget,
+        what: Happening,
+        event: Value,
+        timeout: Option<Duration>,
+    ) -> Result<Box<RawValue>, RunError> {
+        match self.0.get() {
+            Some(runner) => runner.tell(scope, target, what, event, timeout).await,
             None => Err(RunError { message: "The server is starting".to_owned(), counts: false }),
         }
     }

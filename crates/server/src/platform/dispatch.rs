@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use doer_core::{
-    run::{RunError, Target},
+    run::{Happening, RunError, Target},
     scope::Scope,
     service::ServiceError,
 };
@@ -24,6 +24,6 @@ impl Dispatch for ToTargets {
     }
 
     async fn run(&self, scope: &Scope, target: &Target, event: Value) -> Result<(), RunError> {
-        self.0.run(scope, target, event, TIMEOUT).await.map(|_| ())
+        self.0.run(scope, target, Happening::Webhook, event, TIMEOUT).await.map(|_| ())
     }
 }

@@ -328,13 +328,7 @@ impl Queue for EmbeddedQueue {
         let (max_batch, max_concurrency) = (options.max_batch.unwrap_or(10), options.max_concurrency.unwrap_or(1));
         within("options.maxBatch", max_batch.into(), 1, 100)?;
         within("options.maxConcurrency", max_concurrency.into(), 1, 10)?;
-        if params.target.code.len() > MAX_TARGET_BYTES {
-            let message = format!("target.code: may have {MAX_TARGET_BYTES} bytes");
-            return Err(ServiceError::invalid(message));
-        }
-        if let Some(hands) = self.hands.get() {
-            hands.runner.check(scope, &params.target)?;
-        }
+        self.check_target(scope, &params.target)?;
         let created_at = self.clock.now_ms();
         let consumer = Consumer { queue: params.queue, target: params.target, max_batch, max_concurrency, created_at };
         let registered = Registered { consumer, owner: scope.owner() };

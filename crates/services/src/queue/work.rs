@@ -4,15 +4,18 @@
 use std::{collections::HashSet, sync::Arc};
 
 use doer_core::{
-    run::{CodeRunner, RunError, Snippet},
+    run::{CodeRunner, Happening, RunError, check_worker},
     scope::{Scope, Standing},
-    service::ServiceError,
+    service::{
+        ServiceError,
+        queue::{ConsumerTarget, WorkerConsumer},
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    EmbeddedQueue, consumers,
+    EmbeddedQueue, MAX_TARGET_BYTES, consumers,
     lease::{self, Back, DeliveryId, Taken},
     list,
 };
@@ -35,7 +38,7 @@ pub(super) struct Hands {
 pub(crate) struct Batch {
     slot: Slot<String>,
     scope: Scope,
-    target: Snippet,
+    target: ConsumerTarget,
     messages: Vec<Taken>,
     _at: At<DeliveryId>,
 }
@@ -94,7 +97,31 @@ impl EmbeddedQueue {
         let uncounted = |error: ServiceError| RunError { message: error.to_string(), counts: false };
         let hands = self.hands.get().ok_or_else(|| RunError { message: "not started".to_owned(), counts: false })?;
         let input = input(&batch.slot.place.1, &batch.messages).map_err(|error| uncounted(error.into()))?;
-        hands.runner.run(&batch.scope, &batch.target, input, self.settings.timeout).await
+        let timeout = self.settings.timeout;
+        match &batch.target {
+            ConsumerTarget::Snippet(snippet) => hands.runner.run(&batch.scope, snippet, input, timeout).await,
+            ConsumerTarget::Worker(WorkerConsumer { worker }) => {
+                hands.runner.tell(&batch.scope, worker, Happening::Queue, input, timeout).await
+            }
+        }
+    }
+
+    /// Checks that a target can be called, for whoever wants to register it.
+    ///
+    /// # Errors
+    /// `invalid_request`, and those of [`CodeRunner::check`].
+    pub(super) fn check_target(&self, scope: &Scope, target: &ConsumerTarget) -> Result<(), ServiceError> {
+        let snippet = match target {
+            ConsumerTarget::Worker(WorkerConsumer { worker }) => return check_worker("target.worker", worker),
+            ConsumerTarget::Snippet(snippet) => snippet,
+        };
+        if snippet.code.len() > MAX_TARGET_BYTES {
+            return Err(ServiceError::invalid(format!("target.code: may have {MAX_TARGET_BYTES} bytes")));
+        }
+        match self.hands.get() {
+            Some(hands) => hands.runner.check(scope, snippet),
+            None => Ok(()),
+        }
     }
 
     async fn record(&self, messages: &[Taken], outcome: Result<Box<RawValue>, RunError>) -> Result<(), Error> {

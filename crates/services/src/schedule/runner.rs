@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doer_core::scope::{Scope, Standing};
+use doer_core::{
+    run::{Happening, Target},
+    scope::{Scope, Standing},
+};
 use serde_json::json;
 
 use super::{
@@ -115,11 +118,14 @@ impl Clockwork for EmbeddedSchedule {
         let Some(hands) = self.hands.get() else { return };
         let attempt = &job.attempt;
         let task = &attempt.stored.task;
-        let event = json!({ "task": task.name, "scheduledAt": attempt.scheduled_at, "attempt": attempt.attempt });
+        let mut event = json!({ "task": task.name, "scheduledAt": attempt.scheduled_at, "attempt": attempt.attempt });
+        if let Target::Worker(_) = task.target {
+            event["cron"] = task.schedule.clone().into();
+        }
         let timeout = task.timeout.map_or(self.settings.timeout, Duration::from_millis);
         // The clock on the wall may be set while it runs.
         let started = Instant::now();
-        let outcome = hands.targets.run(&job.scope, &task.target, event, timeout).await;
+        let outcome = hands.targets.run(&job.scope, &task.target, Happening::Scheduled, event, timeout).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
 
         let (ended, settings, now) = (attempt.clone(), self.settings.clone(), self.now());

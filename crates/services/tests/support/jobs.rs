@@ -18,7 +18,7 @@ use doer_core::{
     id::RequestId,
     outbound::{Egress, HttpRequest, HttpResponse},
     quota::{Quota, Quotas},
-    run::{CodeRunner, RunError, Snippet},
+    run::{CodeRunner, Happening, RunError, Snippet, WorkerTarget},
     scope::{Owner, Scope, Standing},
     service::ServiceError,
     tier::{Namespace, Tier},
@@ -105,6 +105,26 @@ impl CodeRunner for KnownPrograms {
             other => panic!("unknown program: {other}"),
         };
         Ok(serde_json::value::to_raw_value(&result).unwrap())
+    }
+
+    /// A worker is known by the program that its id names.
+    async fn tell(
+        &self,
+        scope: &Scope,
+        target: &WorkerTarget,
+        what: Happening,
+        event: Value,
+        timeout: Option<Duration>,
+    ) -> Result<Box<RawValue>, RunError> {
+        let code = match target.id.as_str() {
+            "returns" => RETURNS_INPUT,
+            "retries" => RETRIES_FIRST,
+            _ => THROWS,
+        };
+        let snippet = Snippet { code: code.to_owned(), language: None, bindings: None };
+        let mut input = event;
+        input["told"] = what.name().into();
+        self.run(scope, &snippet, input, timeout).await
     }
 }
 
