@@ -39,7 +39,7 @@ async fn what_is_wrong_with_code_is_told_with_its_place() {
             json!("compatibilityDate"),
         ),
         (
-            json!({"mainModule": "a.js", "modules": {"a.js": ""}, "env": {"W": {"$worker": "x"}}}),
+            json!({"mainModule": "a.js", "modules": {"a.js": ""}, "env": {"W": {"$worker": "a/b"}}}),
             json!("env.W.$worker"),
         ),
         (json!({"mainModule": "a.wat", "modules": {"a.wat": "(module)"}}), json!("mainModule")),

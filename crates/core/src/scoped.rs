@@ -123,6 +123,12 @@ impl ScopedServices {
         Self { confined: Some(why), ..self }
     }
 
+    /// The same at the expense of another budget.
+    #[must_use]
+    pub fn charging(&self, ledger: Arc<Ledger>) -> Self {
+        Self { ledger, ..self.clone() }
+    }
+
     /// On whose behalf.
     pub fn scope(&self) -> &Scope {
         &self.scope

@@ -6,6 +6,8 @@
 //! [`ScopedServices`](doer_core::scoped::ScopedServices) that its invocation brings along. It can be embedded by itself.
 
 mod account;
+mod answered;
+mod body;
 mod cache;
 pub mod compiler;
 mod config;
@@ -15,6 +17,7 @@ mod error;
 mod guest;
 mod invocation;
 mod linked;
+mod links;
 pub mod loader;
 mod memory;
 mod outcome;
@@ -24,10 +27,12 @@ mod schedule;
 mod store;
 pub mod worker;
 
+pub use answered::{Answered, Running};
+pub use body::{Body, BodyError, TooLarge};
 pub use config::{CompilerConfig, SandboxConfig};
 pub use error::Error;
-pub use invocation::{Console, Entrypoint, Event, Invocation, Surface};
+pub use invocation::{Console, Entrypoint, Event, Invocation, Request, Surface};
 pub use memory::Image;
-pub use outcome::{Answer, GuestError, Outcome, Reply, ResponseHead, Usage};
+pub use outcome::{Answer, GuestError, Outcome, Reply, ResponseHead, Usage, WholeReply};
 pub use program::{Language, ModuleSource, Program};
 pub use sandbox::{Sandbox, Stats};

@@ -17,7 +17,7 @@ use doer_core::{
 };
 use doer_sandbox::{
     Entrypoint, ModuleSource, Program, Sandbox,
-    loader::{Bounds, Code, Factory, Key, LoadError, Registry, Stub},
+    loader::{Bounds, Code, Factory, Key, LoadError, Outbound, Registry, Stub},
 };
 use futures_util::{FutureExt as _, future::join_all};
 use serde_json::Value;
@@ -86,6 +86,8 @@ fn code(id: usize, version: u32) -> Code {
             modules: [("main.js".into(), ModuleSource::Js(text))].into(),
         },
         env: None,
+        outbound: Outbound::Policy,
+        tails: Vec::new(),
         hash: hash(id, version),
         limits: Limits::of(Tier::Tenant),
     }

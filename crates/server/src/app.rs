@@ -23,6 +23,7 @@ use crate::{
     mcp::Calls,
     platform::{Platform, PlatformError},
     telemetry::Metrics,
+    workers::Installation,
 };
 
 /// The server cannot be put together.
@@ -83,7 +84,10 @@ impl App {
             false => None,
         };
         if let Some(sandbox) = &sandbox {
-            platform.workers.connect(Registry::new(sandbox.clone(), config.workers.bounds));
+            let host =
+                Installation { workers: Arc::downgrade(&platform.workers), secrets: Arc::clone(&platform.secrets) };
+            let registry = Registry::with_host(sandbox.clone(), config.workers.bounds, Arc::new(host));
+            platform.workers.connect(registry);
         }
         let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::default();

@@ -22,7 +22,9 @@ mod headers;
 mod mime;
 mod multipart;
 mod network;
+mod pieces;
 mod script;
+mod stubs;
 mod text;
 mod url;
 mod url_pattern;
@@ -31,9 +33,10 @@ mod url_pattern;
 mod tests;
 
 pub use handoff::{
-    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, report, response_from_network,
-    take_response,
+    IncomingBody, TakenResponse, buffer_response, bytes_of, fetch_function, is_response, is_streamed, new_request,
+    report, response_from_network, send_response, take_response,
 };
+pub use stubs::{absent_service, exports, from_wire, loader, to_wire, worker};
 
 /// What many runs touch (`web/*.js`), in the order in which they build on each other.
 const USUAL: &[&str] = &[
@@ -53,6 +56,7 @@ const USUAL: &[&str] = &[
     "body",
     "request",
     "response",
+    "pieces",
     "fetch",
     "performance",
     "globals",
@@ -73,6 +77,8 @@ const LARGE: &[&str] = &[
     "crypto",
     "clone",
     "message",
+    "wire",
+    "stubs",
 ];
 
 /// Somebody else's, and wrapped so that it leaves its classes where ours look for them.
@@ -116,6 +122,8 @@ pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Platform<'js>> {
     mime::install(&native)?;
     multipart::install(&native)?;
     network::install(&native)?;
+    pieces::install(&native)?;
+    stubs::install(&native)?;
     url::install(&native)?;
     url_pattern::install(&native)?;
     run(&native, &usual, USUAL)?;
@@ -131,6 +139,7 @@ impl Platform<'_> {
     pub fn complete(self) -> Result<String> {
         let large = Scripts::unpack(include_bytes!(packed!("large.deflated")), include!(packed!("large.len")));
         run(&self.native, &large, LARGE)?;
+        stubs::keep(self.native.ctx(), &self.native)?;
         Ok(self.usual.0)
     }
 }

@@ -1,23 +1,28 @@
 //! JavaScript: the engine module on a heap image, and the messages between us and it.
 
 pub(crate) mod operations;
+mod pieces;
 #[cfg(test)]
 mod residue;
 
 use std::{sync::Arc, time::Duration};
 
-use doer_guest_protocol::{self as protocol, Evaluate, Exception, Invoke, Level, Step, decode, encode};
+use doer_guest_protocol::{
+    self as protocol, Data, Evaluate, Exception, Invoke, Level, RequestBody, Step, decode, encode,
+};
 use serde_json::value::RawValue;
 use wasmtime::{Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
 
 use crate::{
-    Answer, Entrypoint, Error, Event, GuestError, Invocation, Reply, ResponseHead,
+    Answer, Body, Entrypoint, Error, Event, GuestError, Invocation, Reply, ResponseHead,
     account::Account,
+    body::Writer,
     cache::{ArtifactId, Cache},
     door::Door,
     linked,
+    links::Outbound,
     memory::{self, Base, Image, Pool},
-    outcome::Finished,
+    outcome::{Cloned, Finished},
     store::{self, End, GuestClock, State},
 };
 use operations::Operations;
@@ -236,20 +241,33 @@ impl Guest {
     async fn invoke(&mut self, javascript: &JavaScript, invocation: &Invocation) -> Result<Finished, End> {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| Error::Protocol(error.to_string()))?;
+        let account = Arc::clone(&self.store.data().account);
         let message = Invoke {
-            event: asked(&invocation.event),
+            event: asked(&invocation.event, account.has_incoming()),
             context: invocation.context.get().to_owned(),
             seed: u64::from_le_bytes(seed),
-            services: self.store.data().account.door.as_ref().map(Door::granted),
-            secrets: Vec::new(),
+            services: account.door.as_ref().map(Door::granted),
+            secrets: account.links.secrets.clone(),
+            props: account.links.props.clone(),
+            outbound: account.links.outbound != Outbound::Policy,
         };
+        // What is answered before the end, where nobody has asked to be told before it.
+        let mut early = None;
         let mut next = self.call(javascript.exports.invoke, encode(&message)).await?;
         let mut resume: Option<TypedFunc<u32, u64>> = None;
         loop {
             match next {
+                Next::Done(Finished::Over) => return Ok(early.unwrap_or(Finished::Over)),
                 Next::Done(answer) => return Ok(answer),
-                Next::Waiting(pause) => {
-                    let ended = self.wait(pause).await?;
+                Next::Responded(_) | Next::Waiting(_) => {
+                    let ended = match next {
+                        Next::Waiting(pause) => self.wait(pause).await?,
+                        Next::Responded(answer) => {
+                            early = account.respond(answer);
+                            Vec::new()
+                        }
+                        Next::Ready | Next::Done(_) => Vec::new(),
+                    };
                     // Looked up once: code that makes many calls comes by here for each.
                     let resume = match &resume {
                         Some(found) => found,
@@ -298,25 +316,41 @@ impl Guest {
         match decode(bytes).map_err(|error| Error::Protocol(error.to_string()))? {
             Step::Ready => Ok(Next::Ready),
             Step::Waiting { wake_after_us } => Ok(Next::Waiting(wake_after_us.map(Duration::from_micros))),
-            Step::Done(answer) => Ok(Next::Done(self.answer(answer)?)),
+            Step::Done(answer) => Ok(Next::Done(self.answer(answer)?.0)),
+            Step::Finished => Ok(Next::Done(Finished::Over)),
+            Step::Responded(answer) => {
+                let (answer, writer) = self.answer(answer)?;
+                if let Some(writer) = writer {
+                    let state = self.store.data_mut();
+                    state.operations.get_or_insert_with(|| Operations::new(&state.account)).respond(writer);
+                }
+                Ok(Next::Responded(answer))
+            }
             Step::Failed(exception) if exception.syntax => Err(End::Syntax(guest_error(&exception))),
             Step::Failed(exception) => Err(End::Guest(guest_error(&exception))),
         }
     }
 
-    fn answer(&self, answer: protocol::Answer<'_>) -> Result<Finished, End> {
+    /// An answer, copied out of the guest, and where its body is written, if it comes piece by piece.
+    fn answer(&self, answer: protocol::Answer<'_>) -> Result<(Finished, Option<Writer>), End> {
         let account = &self.store.data().account;
         match answer {
             protocol::Answer::Result { json, response } => {
                 let result = account.take_result(&json, response.as_ref().map_or(0, header_bytes))?;
                 // The guest's text goes into our answer as it is: it must be JSON, whatever has become of the guest.
                 let result = RawValue::from_string(result).map_err(|error| Error::Protocol(error.to_string()))?;
-                Ok(Finished::Result(Answer { result, response: response.map(owned_head) }))
+                Ok((Finished::Result(Answer { result, response: response.map(owned_head) }), None))
             }
-            protocol::Answer::Response { head, body } => {
-                let body = account.take_response(&body, header_bytes(&head))?;
-                Ok(Finished::Response(Reply { head: owned_head(head), body }))
+            protocol::Answer::Response { head, body, streamed: false } => {
+                let body = account.take_response(&body, header_bytes(&head))?.into();
+                Ok((Finished::Response(Reply { head: owned_head(head), body }), None))
             }
+            protocol::Answer::Response { head, streamed: true, .. } => {
+                account.take_head(header_bytes(&head))?;
+                let (writer, body) = Body::channel();
+                Ok((Finished::Response(Reply { head: owned_head(head), body }), Some(writer)))
+            }
+            protocol::Answer::Cloned(text) => Ok((Finished::Cloned(Cloned(account.take_cloned(&text)?)), None)),
         }
     }
 
@@ -347,6 +381,7 @@ enum Next {
     Ready,
     Waiting(Option<Duration>),
     Done(Finished),
+    Responded(Finished),
 }
 
 impl Next {
@@ -356,7 +391,7 @@ impl Next {
 }
 
 /// An event as the guest is told of it.
-fn asked(event: &Event) -> protocol::Event {
+fn asked(event: &Event, streams: bool) -> protocol::Event {
     match event {
         Event::Execute(input) => protocol::Event::Execute { input: input.as_ref().map(|input| input.get().to_owned()) },
         Event::Fetch(Entrypoint(entrypoint), request) => protocol::Event::Fetch {
@@ -364,12 +399,26 @@ fn asked(event: &Event) -> protocol::Event {
             method: request.method.clone(),
             url: request.url.clone(),
             headers: request.headers.clone(),
-            body: request.body.as_ref().map(|body| body.to_vec()),
+            body: if streams {
+                Some(RequestBody::Stream(pieces::REQUEST))
+            } else {
+                request.body.whole().and_then(Option::as_ref).map(|bytes| RequestBody::Whole(bytes.to_vec()))
+            },
         },
         Event::Call(Entrypoint(entrypoint), method, arguments) => protocol::Event::Call {
             entrypoint: entrypoint.clone(),
             method: method.clone(),
-            arguments: arguments.get().to_owned(),
+            arguments: Data::Json(arguments.get().to_owned()),
+        },
+        Event::CallCloned(Entrypoint(entrypoint), method, arguments) => protocol::Event::Call {
+            entrypoint: entrypoint.clone(),
+            method: method.clone(),
+            arguments: Data::Cloned(arguments.clone()),
+        },
+        Event::Handle(Entrypoint(entrypoint), handler, event) => protocol::Event::Handle {
+            entrypoint: entrypoint.clone(),
+            handler: handler.clone(),
+            event: event.get().to_owned(),
         },
     }
 }

@@ -2,10 +2,10 @@
 
 use doer_core::{limits::Limits, scoped::Grants};
 
-use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, events, json};
+use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, WorkerRef, events};
 use crate::{
     ModuleSource, Program,
-    loader::{Code, EnvBinding},
+    loader::{Code, EnvBinding, Outbound, Props, WorkerBinding},
 };
 
 impl WorkerCode {
@@ -15,14 +15,16 @@ impl WorkerCode {
     /// [`InvalidCode`] for what cannot be loaded, with its path.
     pub fn loadable(&self, limits: Limits) -> Result<Code, InvalidCode> {
         self.check_loadable()?;
-        let env = self.env.members.iter().map(|(name, member)| {
-            let path = json::member("env", name);
-            Ok((name.clone(), binding(&path, member)?))
-        });
-        let env = env.collect::<Result<Vec<_>, InvalidCode>>()?;
+        let env: Vec<_> = self.env.members.iter().map(|(name, member)| (name.clone(), binding(member))).collect();
         Ok(Code {
             program: self.entered(),
             env: (!env.is_empty()).then_some(env),
+            outbound: match &self.global_outbound {
+                GlobalOutbound::Policy => Outbound::Policy,
+                GlobalOutbound::Nowhere => Outbound::Nothing,
+                GlobalOutbound::Worker(worker) => Outbound::Worker(bound(worker)),
+            },
+            tails: self.tails.iter().map(bound).collect(),
             hash: self.hash().to_string(),
             limits: self.limits.lowered(limits),
         })
@@ -71,12 +73,6 @@ impl WorkerCode {
             let what = "a WebAssembly command answers no requests and has no methods to call: use POST /execute";
             return Err(InvalidCode::at("mainModule", what));
         }
-        if let GlobalOutbound::Worker(_) = self.global_outbound {
-            return Err(InvalidCode::at("globalOutbound.$worker", NOT_YET));
-        }
-        if !self.tails.is_empty() {
-            return Err(InvalidCode::at("tails", NOT_YET));
-        }
         if self.disallows_eval() {
             let what = format_args!("{:?} {NOT_YET}", Flag::DisallowEval.name());
             return Err(InvalidCode::at("compatibilityFlags", what));
@@ -89,12 +85,20 @@ impl WorkerCode {
 const COMPONENT: [u8; 4] = [0x0d, 0x00, 0x01, 0x00];
 const NOT_YET: &str = "is not supported yet";
 
-fn binding(path: &str, member: &EnvMember) -> Result<EnvBinding, InvalidCode> {
+fn binding(member: &EnvMember) -> EnvBinding {
     match member {
-        EnvMember::Plain(value) => Ok(EnvBinding::Value(value.get().to_owned())),
-        EnvMember::Service(ServiceBinding::One(service)) => Ok(EnvBinding::Service(*service)),
-        EnvMember::Service(ServiceBinding::Unified) => Ok(EnvBinding::Unified),
-        EnvMember::Worker(_) => Err(InvalidCode::at(&json::member(path, "$worker"), NOT_YET)),
-        EnvMember::Secret(_) => Err(InvalidCode::at(&json::member(path, "$secret"), NOT_YET)),
+        EnvMember::Plain(value) => EnvBinding::Value(value.get().to_owned()),
+        EnvMember::Service(ServiceBinding::One(service)) => EnvBinding::Service(*service),
+        EnvMember::Service(ServiceBinding::Unified) => EnvBinding::Unified,
+        EnvMember::Worker(worker) => EnvBinding::Worker(bound(worker)),
+        EnvMember::Secret(name) => EnvBinding::Secret(name.to_string()),
+    }
+}
+
+fn bound(worker: &WorkerRef) -> WorkerBinding {
+    WorkerBinding {
+        id: worker.id.to_string(),
+        entrypoint: worker.entrypoint.clone(),
+        props: worker.props.as_ref().map(|props| Props::Json(props.get().to_owned())),
     }
 }

@@ -366,14 +366,37 @@ fn what_can_be_loaded_is_and_the_rest_is_told_by_its_path() {
     assert_eq!(code.env.unwrap(), env.map(|(name, binding)| (name.to_owned(), binding)));
     let code = loadable(r#""limits": {"cpuMs": 5}"#).unwrap();
     assert_eq!((code.env, code.limits.cpu), (None, Duration::from_millis(5)));
-    for (members, message) in [
-        (r#""env": {"a b": {"$worker": "x"}}"#, r#"env["a b"].$worker: is not supported yet"#),
-        (r#""env": {"S": {"$secret": "x"}}"#, "env.S.$secret: is not supported yet"),
-        (r#""globalOutbound": {"$worker": "x"}"#, "globalOutbound.$worker: is not supported yet"),
-        (r#""tails": [{"$worker": "x"}]"#, "tails: is not supported yet"),
-        (r#""compatibilityFlags": ["disallow_eval"]"#, r#"compatibilityFlags: "disallow_eval" is not supported yet"#),
-    ] {
-        assert_eq!(loadable(members).unwrap_err(), message);
+    let code =
+        loadable(r#""env": {"W": {"$worker": "x"}, "S": {"$secret": "KEY"}}, "tails": [{"$worker": "t"}]"#).unwrap();
+    let members = code.env.unwrap();
+    assert_eq!(members[0], ("S".to_owned(), EnvBinding::Secret("KEY".to_owned())));
+    assert!(matches!(&members[1].1, EnvBinding::Worker(worker) if worker.id == "x"));
+    assert_eq!(code.tails[0].id, "t");
+    let refused = loadable(r#""compatibilityFlags": ["disallow_eval"]"#).unwrap_err();
+    assert_eq!(refused, r#"compatibilityFlags: "disallow_eval" is not supported yet"#);
+}
+
+#[test]
+fn of_webassembly_only_components_are_workers() {
+    let loadable = |module: &str| {
+        let json = format!(r#"{{"mainModule": "a.wat", "modules": {{"a.wat": {module}}}}}"#);
+        let code = decode(&json).unwrap().loadable(Limits::of(Tier::Tenant));
+        code.map(|code| code.program).map_err(|error| error.to_string())
+    };
+    let component = |module: ModuleSource| Program::Modules {
+        main: "a.wat".to_owned(),
+        modules: [("a.wat".to_owned(), module)].into(),
+    };
+    let text = component(ModuleSource::Wat("(component)".to_owned()));
+    assert_eq!(loadable(r#""(component)""#), Ok(text), "nothing stands before it");
+    // The head of a component, and that of a core module.
+    let binary = component(ModuleSource::Wasm(b"\0asm\x0d\0\x01\0".to_vec()));
+    assert_eq!(loadable(r#"{"wasm": "AGFzbQ0AAQA="}"#), Ok(binary));
+    for core in [r#""(module)""#, r#"{"wasm": "AGFzbQEAAAA="}"#, r#"{"wasm": "AGFzbQ=="}"#] {
+        assert!(
+            loadable(core).unwrap_err().starts_with("mainModule: a WebAssembly command answers no requests"),
+            "{core}"
+        );
     }
 }
 

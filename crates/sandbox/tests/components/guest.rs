@@ -4,8 +4,8 @@
 use crate::common::{invocation, run, sandbox};
 use doer_core::outbound::{HttpRequest, Redirect};
 use doer_sandbox::{
-    Entrypoint, GuestError, Invocation, Outcome, Program, Reply,
-    loader::{Bounds, Code, Registry},
+    Entrypoint, GuestError, Invocation, Outcome, Program, WholeReply,
+    loader::{Bounds, Code, Outbound, Registry},
 };
 use serde_json::Value;
 
@@ -217,9 +217,16 @@ pub async fn registry() -> Registry {
 }
 
 /// Has a worker answer a request.
-pub async fn fetch(binary: Vec<u8>, request: HttpRequest, invocation: Invocation) -> Outcome<Reply> {
-    let code = Code { program: Program::Wasm(binary), env: None, hash: "h".to_owned(), limits: invocation.limits };
-    registry().await.load(code).fetch(Entrypoint(None), request, invocation).await.unwrap()
+pub async fn fetch(binary: Vec<u8>, request: HttpRequest, invocation: Invocation) -> Outcome<WholeReply> {
+    let code = Code {
+        program: Program::Wasm(binary),
+        env: None,
+        outbound: Outbound::Policy,
+        tails: Vec::new(),
+        hash: "h".to_owned(),
+        limits: invocation.limits,
+    };
+    registry().await.load(code).fetch_whole(Entrypoint(None), request, invocation).await.unwrap()
 }
 
 /// Has a worker answer an ordinary request, and gives its body.

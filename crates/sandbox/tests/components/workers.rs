@@ -3,7 +3,7 @@
 use doer_core::{fault::Termination, outbound::HttpRequest};
 use doer_sandbox::{
     Entrypoint, Event, Language, ModuleSource, Program,
-    loader::{Code, EnvBinding, LoadError},
+    loader::{Code, EnvBinding, LoadError, Outbound},
 };
 use serde_json::{Value, json, value::RawValue};
 
@@ -97,6 +97,8 @@ fn heaps_are_not_shared_between_requests() {
             (i32.store8 (i32.const 1024) (i32.add (i32.load8_u (i32.const 1024)) (i32.const 1)))
             (call $open (local.get $out) (i32.const 200)) (call $say (i32.const 1024) (i32.const 1)) (call $close)"#;
         let code = Code {
+            outbound: Outbound::Policy,
+            tails: Vec::new(),
             program: Program::Wasm(worker("0", count)),
             env: None,
             hash: "h".to_owned(),
@@ -105,7 +107,9 @@ fn heaps_are_not_shared_between_requests() {
         let stub = registry().await.load(code);
         let requests = (0..20).map(|_| {
             let stub = stub.clone();
-            tokio::spawn(async move { stub.fetch(Entrypoint(None), request("/", ""), invocation(Value::Null)).await })
+            tokio::spawn(
+                async move { stub.fetch_whole(Entrypoint(None), request("/", ""), invocation(Value::Null)).await },
+            )
         });
         for answer in requests.collect::<Vec<_>>() {
             assert_eq!(&answer.await.unwrap().unwrap().answer.unwrap().body[..], b"1");
@@ -155,7 +159,14 @@ fn what_is_no_answer_says_why() {
 fn a_worker_has_one_entrypoint_and_no_env() {
     block_on(async {
         let limits = invocation(Value::Null).limits;
-        let code = |env| Code { program: Program::Wasm(says("1")), env, hash: "h".to_owned(), limits };
+        let code = |env| Code {
+            program: Program::Wasm(says("1")),
+            env,
+            outbound: Outbound::Policy,
+            tails: Vec::new(),
+            hash: "h".to_owned(),
+            limits,
+        };
         let stub = registry().await.load(code(None));
         let named = Entrypoint(Some("Admin".to_owned()));
         let outcome = stub.fetch(named, request("/", ""), invocation(Value::Null)).await.unwrap();
@@ -205,7 +216,7 @@ fn a_command_of_preview_1_can_be_no_worker() {
     block_on(async {
         let module = wat::parse_str("(module (func (export \"_start\")))").unwrap();
         let mut invocation = invocation(Value::Null);
-        invocation.event = Event::Fetch(Entrypoint(None), request("/", ""));
+        invocation.event = Event::Fetch(Entrypoint(None), request("/", "").into());
         let outcome = fetch(module, request("/", ""), invocation).await;
         assert!(outcome.answer.unwrap_err().message.contains("answers no requests"));
     });

@@ -9,7 +9,7 @@ use doer_core::{
     run::{Happening, RunError, WorkerTarget},
     scope::Scope,
 };
-use doer_sandbox::{Answer, Entrypoint, Outcome, Reply, worker::EVENTS};
+use doer_sandbox::{Answer, Entrypoint, GuestError, Outcome, Reply, worker::EVENTS};
 use serde_json::{
     Value, json,
     value::{RawValue, to_raw_value},
@@ -49,8 +49,9 @@ impl Runner {
         match what {
             Happening::Webhook => {
                 call.entrypoint = Entrypoint(target.entrypoint.clone());
-                let outcome = self.fetch_worker(call, request(&event), flight).await.map_err(run_error)?;
-                accepted(outcome)
+                let most = call.limits.output_bytes;
+                let reply = self.fetch_worker(call, request(&event).into(), flight).await.map_err(run_error)?;
+                accepted(reply, most).await
             }
             Happening::Scheduled | Happening::Queue => {
                 call.entrypoint = Entrypoint(Some(EVENTS.to_owned()));
@@ -76,10 +77,16 @@ fn request(event: &Value) -> HttpRequest {
     }
 }
 
-fn accepted(outcome: Outcome<Reply>) -> Result<Box<RawValue>, RunError> {
-    match outcome.answer {
-        Ok(reply) if (200..300).contains(&reply.head.status) => Ok(RawValue::NULL.to_owned()),
-        Ok(reply) => Err(failed(format!("The worker answered with status {}", reply.head.status))),
+async fn accepted(reply: Result<Reply, GuestError>, most: u64) -> Result<Box<RawValue>, RunError> {
+    match reply {
+        Ok(Reply { head, body }) => {
+            // Nobody wants it, but who does not read it breaks the run off.
+            let _ = body.collect(most).await;
+            match head.status {
+                200..300 => Ok(RawValue::NULL.to_owned()),
+                status => Err(failed(format!("The worker answered with status {status}"))),
+            }
+        }
         Err(error) => {
             let cancelled = error.code == Some(doer_core::fault::Termination::Cancelled);
             Err(RunError { message: format!("{}: {}", error.name, error.message), counts: !cancelled })

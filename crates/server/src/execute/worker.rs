@@ -1,28 +1,29 @@
 //! Calls of workers: admitted, counted and recorded like any other execution.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use doer_core::{
     fault::Termination,
     id::ExecutionId,
     ledger::Ledger,
     limits::{Limits, Rates},
-    outbound::HttpRequest,
     scope::Scope,
     scoped::{Grants, ScopedServices},
 };
 use doer_sandbox::{
-    Answer, Console, Entrypoint, Error, Event, GuestError, Invocation, Outcome, Reply, Surface, Usage,
+    Answer, Answered, Console, Entrypoint, Error, Event, GuestError, Invocation, Outcome, Reply, Request, Surface,
+    Usage,
     loader::{LoadError, Stub},
 };
 use serde_json::value::RawValue;
 
 use super::{context::guest_context, flight::Flight, runner::Runner, verdict::Verdict};
 use crate::{
+    admission::Admitted,
     auth::Caller,
     budget::Held,
     http::error::{ApiError, ErrorCode},
-    workers::Tail,
+    workers::{Tail, Tailing},
 };
 
 /// A call of a worker, decided but for what is asked of it.
@@ -74,19 +75,58 @@ impl WorkerCall {
     }
 }
 
+/// A call on its way.
+struct Begun {
+    flight: Flight,
+    _admitted: Option<Admitted>,
+    listening: Option<Tailing>,
+}
+
+impl Begun {
+    fn land<A>(self, outcome: &Outcome<A>) {
+        let verdict = Verdict::of(outcome);
+        if let Some(listening) = self.listening {
+            listening.ended(verdict.name(), outcome.answer.as_ref().err(), &outcome.usage);
+        }
+        self.flight.land(verdict, &outcome.usage);
+    }
+}
+
 impl Runner {
-    /// Has a worker answer a request. Dropping the future cancels the execution.
+    /// Has a worker answer a request: the reply, whose body may still be on its way, or why there is none. Dropping the
+    /// future cancels the execution; dropping the body breaks it off.
     ///
     /// # Errors
     /// `overloaded`, `concurrency_limit`, `not_found`, `internal`, and those of [`Runner::available`].
     pub async fn fetch_worker(
         &self,
         call: WorkerCall,
-        request: HttpRequest,
+        request: Request,
         flight: Flight,
-    ) -> Result<Outcome<Reply>, ApiError> {
-        let ask = |stub: Stub, entrypoint, invocation| async move { stub.fetch(entrypoint, request, invocation).await };
-        self.run_stub(call, flight, ask).await
+    ) -> Result<Result<Reply, GuestError>, ApiError> {
+        let (stub, entrypoint) = (call.stub.clone(), call.entrypoint.clone());
+        let (begun, invocation) = self.begin_run(call, flight).await?;
+        let Answered { answer, run } = match stub.fetch(entrypoint, request, invocation).await {
+            Ok(answered) => answered,
+            Err(error) => return not_loaded(begun, error).map(|outcome| outcome.answer),
+        };
+        let over = run.is_over();
+        let landing = async move {
+            match run.ended().await {
+                Ok(outcome) => begun.land(&outcome),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a worker's run failed after its answer");
+                    begun.flight.fail();
+                }
+            }
+        };
+        // What is left of it ends before the server does.
+        if over {
+            landing.await
+        } else {
+            self.lifecycle.spawn(landing)
+        }
+        Ok(answer)
     }
 
     /// Calls a method of a worker. Dropping the future cancels the execution.
@@ -100,10 +140,15 @@ impl Runner {
         arguments: Box<RawValue>,
         flight: Flight,
     ) -> Result<Outcome<Answer>, ApiError> {
-        let ask = |stub: Stub, entrypoint, invocation| async move {
-            stub.call(entrypoint, method, arguments, invocation).await
-        };
-        self.run_stub(call, flight, ask).await
+        let (stub, entrypoint) = (call.stub.clone(), call.entrypoint.clone());
+        let (begun, invocation) = self.begin_run(call, flight).await?;
+        match stub.call(entrypoint, method, arguments, invocation).await {
+            Ok(outcome) => {
+                begun.land(&outcome);
+                Ok(outcome)
+            }
+            Err(error) => not_loaded(begun, error),
+        }
     }
 
     /// Loads a worker and calls nothing of it: its code is compiled, and what is wrong with that is in the inner result.
@@ -111,28 +156,17 @@ impl Runner {
     /// # Errors
     /// As [`Runner::fetch_worker`].
     pub async fn load_worker(&self, call: WorkerCall, flight: Flight) -> Result<Result<(), GuestError>, ApiError> {
-        if let Err(error) = self.available() {
-            flight.refuse();
-            return Err(error);
-        }
-        let (flight, _admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
-        let loaded = tokio::time::timeout(call.limits.wall, call.stub.loaded()).await;
-        let usage = Usage { wall: flight.started.elapsed(), cold_start: true, ..Usage::default() };
-        match loaded {
-            Ok(Ok(())) => {
-                flight.land(Verdict::Ok, &usage);
-                Ok(Ok(()))
-            }
-            Ok(Err(LoadError::Code(error))) => {
-                flight.land(error.code.map_or(Verdict::GuestError, Verdict::Terminated), &usage);
-                Ok(Err(Arc::unwrap_or_clone(error)))
-            }
-            Ok(Err(error)) => Err(not_loaded(flight, &error)),
-            Err(_) => {
-                flight.land(Verdict::Terminated(Termination::Timeout), &usage);
-                Ok(Err(GuestError { code: Some(Termination::Timeout), ..GuestError::default() }))
-            }
-        }
+        let (stub, wall) = (call.stub.clone(), call.limits.wall);
+        let (begun, _) = self.begin_run(call, flight).await?;
+        let answer = match tokio::time::timeout(wall, stub.loaded()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => return not_loaded(begun, error).map(|outcome: Outcome<()>| outcome.answer),
+            Err(_) => Err(GuestError { code: Some(Termination::Timeout), ..GuestError::default() }),
+        };
+        let usage = Usage { wall: begun.flight.started.elapsed(), cold_start: true, ..Usage::default() };
+        let outcome = Outcome { answer, logs: Vec::new(), truncated: false, requests: Vec::new(), usage };
+        begun.land(&outcome);
+        Ok(outcome.answer)
     }
 
     /// Enters a call as running; `body` is what it holds of the budget for bodies.
@@ -143,19 +177,16 @@ impl Runner {
         self.enter(ExecutionId::generate(), caller, body)
     }
 
-    async fn run_stub<A, F, R>(&self, call: WorkerCall, flight: Flight, ask: F) -> Result<Outcome<A>, ApiError>
-    where
-        F: FnOnce(Stub, Entrypoint, Invocation) -> R,
-        R: Future<Output = Result<Outcome<A>, LoadError>>,
-    {
+    /// Admits a call, and says what its run is given.
+    async fn begin_run(&self, call: WorkerCall, flight: Flight) -> Result<(Begun, Invocation), ApiError> {
         if let Err(error) = self.available() {
             flight.refuse();
             return Err(error);
         }
         let started = Instant::now();
-        let (flight, _admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
+        let (flight, admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
         let services = self.services_of(&call);
-        let WorkerCall { stub, entrypoint, limits, context, tail, .. } = call;
+        let WorkerCall { limits, context, tail, .. } = call;
         let (console, listening) = match tail {
             Some(tail) => {
                 let (console, listening, listener) = tail.follow(&flight.id, self.clock.now_ms());
@@ -176,23 +207,7 @@ impl Runner {
             console,
             cancel: flight.cancel.clone(),
         };
-        let outcome = match ask(stub, entrypoint, invocation).await {
-            Ok(outcome) => outcome,
-            Err(LoadError::Code(error)) => Outcome {
-                answer: Err(Arc::unwrap_or_clone(error)),
-                logs: Vec::new(),
-                truncated: false,
-                requests: Vec::new(),
-                usage: Usage { wall: started.elapsed(), cold_start: true, ..Usage::default() },
-            },
-            Err(error) => return Err(not_loaded(flight, &error)),
-        };
-        let verdict = Verdict::of(&outcome);
-        if let Some(listening) = listening {
-            listening.ended(verdict.name(), outcome.answer.as_ref().err(), &outcome.usage);
-        }
-        flight.land(verdict, &outcome.usage);
-        Ok(outcome)
+        Ok((Begun { flight, _admitted: admitted, listening }, invocation))
     }
 
     fn services_of(&self, call: &WorkerCall) -> ScopedServices {
@@ -205,23 +220,35 @@ impl Runner {
     }
 }
 
-fn not_loaded(flight: Flight, error: &LoadError) -> ApiError {
+/// A worker that cannot be loaded: code that does not compile is the guest's failure.
+fn not_loaded<A>(begun: Begun, error: LoadError) -> Result<Outcome<A>, ApiError> {
+    let error = match error {
+        LoadError::Code(error) => {
+            let outcome = Outcome {
+                answer: Err(Arc::unwrap_or_clone(error)),
+                logs: Vec::new(),
+                truncated: false,
+                requests: Vec::new(),
+                usage: Usage { wall: begun.flight.started.elapsed(), cold_start: true, ..Usage::default() },
+            };
+            begun.land(&outcome);
+            return Ok(outcome);
+        }
+        error => error,
+    };
+    let flight = begun.flight;
     match error {
         LoadError::NotFound => {
             flight.refuse();
-            ApiError::new(ErrorCode::NotFound, "Worker not found")
+            Err(ApiError::new(ErrorCode::NotFound, "Worker not found"))
         }
-        LoadError::Host(error) if matches!(**error, Error::Full { .. }) => {
+        LoadError::Host(error) if matches!(*error, Error::Full { .. }) => {
             flight.refuse();
-            ApiError::new(ErrorCode::Overloaded, "The server is full, try again")
+            Err(ApiError::new(ErrorCode::Overloaded, "The server is full, try again"))
         }
-        LoadError::Host(error) => {
+        error => {
             flight.fail();
-            ApiError::internal(&**error)
-        }
-        LoadError::Factory(_) | LoadError::Code(_) => {
-            flight.fail();
-            ApiError::internal(error)
+            Err(ApiError::internal(&error))
         }
     }
 }

@@ -11,20 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use doer_core::{
-    id::RequestId,
-    outbound::{HttpRequest, Redirect},
-};
-use doer_sandbox::GuestError;
+use doer_core::id::RequestId;
+use doer_sandbox::{GuestError, Request as WorkerRequest};
 use url::Url;
 
 use super::{
-    body::JsonBody,
     envelope::{Envelope, Peer, put},
     error::{ApiError, ErrorCode},
     execute::EXECUTION_ID,
     router::wrapped,
-    workers::{asked, headers, respond},
+    workers::{asked, headers, incoming, respond},
 };
 use crate::{admission::Counted, app::App, auth::Caller, ingress::Destination, workers::Known};
 
@@ -50,20 +46,19 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Result<Respons
     app.runner.admission.count(&caller, &allowance.rates, Counted::Execution)?;
 
     let most = usize::try_from(allowance.limits.transfer_bytes).unwrap_or(usize::MAX);
-    let JsonBody { bytes, held } = app.intake.read_any(body, most.min(settings.body_limit_bytes)).await?;
-    let request = HttpRequest {
+    let (body, held) = incoming(&app, body, most.min(settings.body_limit_bytes)).await?;
+    let request = WorkerRequest {
         method: parts.method.to_string(),
         url: url.into(),
         headers: forwarded(headers::as_they_came(&parts.headers), peer(&parts)),
-        body: (!bytes.is_empty()).then(|| bytes.into()),
-        redirect: Redirect::Manual,
+        body,
     };
     let call =
         app.platform.workers.visit(&caller, &worker, &known, &allowance, asked(&request.method, &request.url))?;
     let flight = app.runner.begin_call(&caller, held)?;
     let execution = flight.id.to_string();
-    let outcome = app.runner.fetch_worker(call, request, flight).await?;
-    let answered = outcome.answer.map_err(|error| failure(&error));
+    let reply = app.runner.fetch_worker(call, request, flight).await?;
+    let answered = reply.map_err(|error| failure(&error));
     let answered = answered.and_then(|reply| respond(reply, headers::given_by_worker));
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     put(response.headers_mut(), EXECUTION_ID, &execution);

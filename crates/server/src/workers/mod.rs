@@ -5,6 +5,7 @@
 
 mod call;
 mod entrypoints;
+mod host;
 mod known;
 mod tail;
 
@@ -31,6 +32,7 @@ use doer_services::{
 };
 
 pub use entrypoints::{Found, inspection};
+pub use host::Installation;
 use known::Cache;
 pub use known::Known;
 pub use tail::{Tail, Tailing, Tails};

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{Request, State},
     http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
     response::{IntoResponse, Response},
 };
-use doer_core::outbound::{HttpRequest, Redirect};
-use doer_sandbox::Reply;
+use doer_sandbox::{Body as WorkerBody, BodyError as WorkerBodyError, Reply, Request as WorkerRequest};
+use futures_util::StreamExt as _;
 
 use super::{Id, asked, failure, headers, not_found};
 use crate::{
     admission::Counted,
     app::App,
     auth::Caller,
+    budget::Held,
     http::{
         body::JsonBody,
         envelope::put,
@@ -24,6 +25,9 @@ use crate::{
         rpc::max_bytes,
     },
 };
+
+/// Bodies up to this size are at hand before their worker begins: it costs less than to ask for them.
+const SMALL_BODY_BYTES: u64 = 64 << 10;
 
 /// Any method of `/workers/{id}/fetch`, and of every path below.
 pub async fn fetch(
@@ -39,20 +43,19 @@ pub async fn fetch(
     let workers = &app.platform.workers;
     let known = workers.known(&caller.namespace, &id).await?.ok_or_else(|| not_found(&id))?;
     let (parts, body) = request.into_parts();
-    let JsonBody { bytes, held } = app.intake.read_any(body, max_bytes(&app, &caller)).await?;
-    let request = HttpRequest {
+    let (body, held) = incoming(&app, body, max_bytes(&app, &caller)).await?;
+    let request = WorkerRequest {
         method: parts.method.to_string(),
         url: url(&parts.uri, &parts.headers),
         headers: headers::of_request(&parts.headers, caller.request_id()),
-        body: (!bytes.is_empty()).then(|| bytes.into()),
-        redirect: Redirect::Manual,
+        body,
     };
 
     let call = workers.call(&caller, &id, &known, &allowance, asked(&request.method, &request.url))?;
     let flight = app.runner.begin_call(&caller, held)?;
     let execution = flight.id.to_string();
-    let outcome = app.runner.fetch_worker(call, request, flight).await?;
-    let answered = outcome.answer.map_err(failure).and_then(|reply| respond(reply, headers::of_response));
+    let reply = app.runner.fetch_worker(call, request, flight).await?;
+    let answered = reply.map_err(failure).and_then(|reply| respond(reply, headers::of_response));
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     put(response.headers_mut(), EXECUTION_ID, &execution);
     Ok(response)
@@ -80,7 +83,31 @@ pub fn respond(reply: Reply, passing: impl Fn(&[(String, String)]) -> HeaderMap)
     let Some(status) = status else {
         return Err(ApiError::new(ErrorCode::GuestError, "The worker's response has no status that can be sent"));
     };
-    Ok((status, passing(&reply.head.headers), Body::from(reply.body)).into_response())
+    let body = match reply.body.whole() {
+        Some(bytes) => Body::from(bytes.clone().unwrap_or_default()),
+        None => Body::from_stream(reply.body),
+    };
+    Ok((status, passing(&reply.head.headers), body).into_response())
+}
+
+/// A request's body, of up to `max_bytes`, as its worker reads it: at hand where it is small, else piece by piece, no
+/// faster than the worker wants it.
+///
+/// # Errors
+/// Those of [`Intake::read`](crate::http::body::Intake::read). One that turns out too large later breaks off.
+pub async fn incoming(app: &App, body: Body, max_bytes: usize) -> Result<(WorkerBody, Held), ApiError> {
+    let (least, most) = (body.size_hint().lower(), body.size_hint().upper());
+    if most.is_some_and(|most| most <= SMALL_BODY_BYTES) || least > max_bytes as u64 {
+        let JsonBody { bytes, held } = app.intake.read_any(body, max_bytes).await?;
+        return Ok(((!bytes.is_empty()).then(|| bytes.into()).into(), held));
+    }
+    let mut room = max_bytes;
+    let pieces = body.into_data_stream().map(move |piece| {
+        let piece = piece.map_err(WorkerBodyError::from)?;
+        room = room.checked_sub(piece.len()).ok_or_else(|| format!("the body is larger than {max_bytes} bytes"))?;
+        Ok::<_, WorkerBodyError>(piece)
+    });
+    Ok((WorkerBody::from_stream(pieces), Held::default()))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::error::{ApiError, ErrorCode, Place};
 
 pub use call::call;
-pub use fetch::{fetch, respond};
+pub use fetch::{fetch, incoming, respond};
 pub use manage::{delete, get, list, rollback};
 pub use put::put;
 pub use tail::tail;
