@@ -75,7 +75,13 @@ pub(super) async fn handle(
         outcome.map_err(|error| Stop::Ended(end(error)))
     };
     match tokio::try_join!(run, collect(receiver, account)) {
-        Ok(((), Some(collected))) | Err(Stop::Full(collected)) => Ok(collected),
+        Ok(((), Some(mut collected))) => {
+            // A body that was left open may be shorter than it was said to be.
+            let length = collected.body.len().to_string();
+            collected.head.headers.retain(|(name, value)| name != "content-length" || *value == length);
+            Ok(collected)
+        }
+        Err(Stop::Full(collected)) => Ok(collected),
         Ok(((), None)) => Err(guest(
             "Error",
             "The component returned without a response: it never called response-outparam.set".to_owned(),
