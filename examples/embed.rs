@@ -15,19 +15,19 @@ use std::{
 
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, HttpBody as _},
     extract::{Path, State},
     http::{Method, StatusCode, Uri},
     routing::put,
 };
 use doer_core::{
     limits::Limits,
-    outbound::{HttpRequest, Redirect},
     tier::{Namespace, Tier},
 };
 use doer_sandbox::{
-    CompilerConfig, Console, Entrypoint, Event, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface,
-    loader::{Bounds, Code, Key, LoadError, Registry},
+    CompilerConfig, Console, Entrypoint, Event, Invocation, ModuleSource, Program, Request, Sandbox, SandboxConfig,
+    Surface,
+    loader::{Bounds, Code, Key, LoadError, Outbound, Registry},
 };
 use serde_json::value::RawValue;
 use tokio::sync::RwLock;
@@ -47,7 +47,7 @@ async fn store(State(workers): State<Workers>, Path(id): Path<String>, source: S
     workers.sources.write().await.insert(id, source);
 }
 
-async fn fetch(State(workers): State<Workers>, method: Method, uri: Uri, body: Bytes) -> (StatusCode, Bytes) {
+async fn fetch(State(workers): State<Workers>, method: Method, uri: Uri, body: Body) -> (StatusCode, Body) {
     let id = uri.path().split('/').nth(1).unwrap_or_default().to_owned();
     let (sources, wanted) = (workers.sources, id.clone());
     // Asked only where the worker is not loaded.
@@ -57,15 +57,25 @@ async fn fetch(State(workers): State<Workers>, method: Method, uri: Uri, body: B
             let source = sources.read().await.get(&wanted).cloned().ok_or(LoadError::NotFound)?;
             let modules = [("main.js".to_owned(), ModuleSource::Js(source.clone()))].into();
             let program = Program::Modules { main: "main.js".to_owned(), modules };
-            Ok(Code { program, env: None, hash: source, limits: Limits::of(Tier::Tenant) })
+            Ok(Code {
+                program,
+                env: None,
+                outbound: Outbound::Nothing,
+                tails: Vec::new(),
+                hash: source,
+                limits: Limits::of(Tier::Tenant),
+            })
         }
     });
-    let body = (!body.is_empty()).then_some(body);
+    // Bodies go through piece by piece, both ways.
+    let body = match body.is_end_stream() {
+        true => doer_sandbox::Body::empty(),
+        false => doer_sandbox::Body::from_stream(body.into_data_stream()),
+    };
     let url = format!("http://{id}.test{uri}");
-    let request =
-        HttpRequest { method: method.to_string(), url, headers: Vec::new(), body, redirect: Redirect::Manual };
-    match stub.fetch(Entrypoint::default(), request, invocation()).await.map(|outcome| outcome.answer) {
-        Ok(Ok(reply)) => (StatusCode::from_u16(reply.head.status).unwrap_or_default(), reply.body),
+    let request = Request { method: method.to_string(), url, headers: Vec::new(), body };
+    match stub.fetch(Entrypoint::default(), request, invocation()).await.map(|answered| answered.answer) {
+        Ok(Ok(reply)) => (StatusCode::from_u16(reply.head.status).unwrap_or_default(), Body::from_stream(reply.body)),
         Ok(Err(thrown)) => (StatusCode::BAD_GATEWAY, format!("{}: {}\n", thrown.name, thrown.message).into()),
         Err(error) => (StatusCode::NOT_FOUND, format!("{error}\n").into()),
     }

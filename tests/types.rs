@@ -32,6 +32,27 @@ async fn programs_compile_and_mistakes_do_not() {
     }
 }
 
+/// What code finds on its global object, and nothing of it is unknown to the compiler.
+#[tokio::test]
+async fn every_global_is_declared() {
+    let Some(node) = node("every_global_is_declared") else { return };
+    let server = Server::dev().await;
+    // The engine's own error for its own defects is nothing to rely on.
+    let code = "return Object.getOwnPropertyNames(globalThis).filter((n) => /^[A-Za-z]\\w*$/.test(n) && n !== 'InternalError')";
+    let answer = server.client.run(code).await;
+    let names: Vec<String> = serde_json::from_value(answer.json["result"].clone()).unwrap();
+    assert!(names.len() > 100, "{names:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let declared = server.client.get(Caller::User, "/types.d.ts").await.text;
+    fs::write(directory.path().join("types.d.ts"), declared).unwrap();
+    let uses: String = names.iter().map(|name| format!("void {name};\n")).collect();
+    fs::write(directory.path().join("globals.ts"), format!("{uses}export {{}};\n")).unwrap();
+    let mut compiler = Command::new(node.join("node_modules/.bin/tsc"));
+    compiler.args(["--strict", "--noEmit", "--target", "esnext", "--lib", "esnext,dom", "types.d.ts", "globals.ts"]);
+    let output = compiler.current_dir(&directory).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[test]
 fn the_examples_use_every_method_both_ways() {
     for method in Service::ALL.into_iter().flat_map(Service::methods) {

@@ -32,11 +32,11 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
         ctx,
         "({
             settle: async (value) => await value,
-            freeze: ((freeze, ownKeys) => function deep(object) {
+            freeze: ((freeze, ownKeys) => function deep(object, except) {
                 const keys = ownKeys(object);
                 for (let i = 0; i < keys.length; i++) {
                     const value = object[keys[i]];
-                    if (typeof value === 'object' && value !== null) deep(value);
+                    if (typeof value === 'object' && value !== null && keys[i] !== except) deep(value);
                 }
                 return freeze(object);
             })(Object.freeze, Reflect.ownKeys),
@@ -126,12 +126,12 @@ pub fn settle<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<rquickjs::Promis
     restore(ctx, |kept| &kept.settle)?.call((value,))
 }
 
-/// `Object.freeze` of an object and all that it holds; for data, which has no cycles.
+/// `Object.freeze` of an object and all that it holds, but for what one member holds; for data, which has no cycles.
 ///
 /// # Errors
 /// Whatever a proxy's trap throws.
-pub fn freeze<'js>(ctx: &Ctx<'js>, object: Object<'js>) -> Result<Object<'js>> {
-    restore(ctx, |kept| &kept.freeze)?.call((object,))
+pub fn freeze<'js>(ctx: &Ctx<'js>, object: Object<'js>, except: Option<&str>) -> Result<Object<'js>> {
+    restore(ctx, |kept| &kept.freeze)?.call((object, except))
 }
 
 /// Keys and values of a `Map`, in order.

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use doer_guest_protocol::{Answer, Event, Exception, Invoke, ResponseHead, Step, Surface};
+use doer_guest_protocol::{Answer, Data, Event, Exception, Invoke, RequestBody, ResponseHead, Step, Surface};
 use rquickjs::{
     Ctx, Function, Object, Persistent, Promise, Result, Value,
     function::{Opt, This},
@@ -16,17 +16,52 @@ use crate::{
     program::{Entry, Script},
     random,
     raw::{self, Kind},
-    scope, services, timers, web, worker,
+    scope, services, timers,
+    web::{self, IncomingBody},
+    worker,
 };
 
 /// The address that code run by `POST /execute` believes to be called at.
 const EXECUTE_URL: &str = "http://execute/";
 
 thread_local! {
-    /// Is the result the answer to a request?
-    static ASKED: Cell<bool> = const { Cell::new(false) };
+    static ASKED: Cell<Asked> = const { Cell::new(Asked::Result) };
+    /// Has the answer been given? What is left is its body, and what `waitUntil` was given.
+    static ANSWERED: Cell<bool> = const { Cell::new(false) };
     static RESULT: RefCell<Option<Persistent<Value<'static>>>> = const { RefCell::new(None) };
     static BACKGROUND: RefCell<Vec<Persistent<Promise<'static>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the answer has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// JSON of the result, once all is over.
+    Result,
+    /// JSON of the result, as soon as it is there.
+    Returned,
+    /// The same as other heaps read it.
+    Cloned,
+    /// A response, as soon as it is there.
+    Response,
+    /// That it is over.
+    Nothing,
+}
+
+impl Asked {
+    fn by(event: &Event) -> Self {
+        match event {
+            Event::Execute { .. } => Self::Result,
+            Event::Fetch { .. } => Self::Response,
+            Event::Call { arguments: Data::Json(_), .. } => Self::Returned,
+            Event::Call { arguments: Data::Cloned(_), .. } => Self::Cloned,
+            Event::Handle { .. } => Self::Nothing,
+        }
+    }
+
+    /// Is somebody waiting for the answer, who need not wait for the rest?
+    fn early(self) -> bool {
+        matches!(self, Self::Returned | Self::Cloned | Self::Response)
+    }
 }
 
 /// Calls the entry and goes on as far as possible.
@@ -34,9 +69,9 @@ pub fn begin(ctx: &Ctx<'_>, entry: Entry, surface: Surface, message: Invoke) -> 
     random::seed(message.seed);
     // Code without bindings has no network either, whatever was granted.
     let granted = message.services.filter(|_| surface == Surface::Full);
-    web::begin_invocation(granted.is_some());
+    web::begin_invocation(granted.is_some() || (message.outbound && surface == Surface::Full));
     scope::set_global(false);
-    ASKED.set(matches!(message.event, Event::Fetch { .. }));
+    ASKED.set(Asked::by(&message.event));
     match call(ctx, entry, surface, granted, message) {
         Ok(value) => {
             RESULT.set(Some(Persistent::save(ctx, value)));
@@ -57,17 +92,36 @@ fn call<'js>(
         Some(env) => env,
         None => services::env(ctx, granted)?,
     };
-    let context = make_context(ctx, &message.context)?;
+    let stubs = match &entry {
+        Entry::Module { stubs: Some(stubs), .. } => Some(stubs.clone().restore(ctx)?),
+        _ => None,
+    };
+    if !matches!(message.event, Event::Execute { .. }) {
+        services::complete(ctx, &env, stubs.as_ref())?;
+    }
+    let context = make_context(ctx, &message.context, message.props.as_deref(), stubs)?;
     let value = match message.event {
         Event::Execute { input } => execute(ctx, entry, surface, env, context, input)?,
         Event::Fetch { entrypoint, method, url, headers, body } => {
             let entrypoint = exported(ctx, entry, entrypoint.as_deref())?;
-            let request = web::new_request(ctx, &url, &method, &headers, body.as_deref())?;
+            let body = body.as_ref().map(|body| match body {
+                RequestBody::Whole(bytes) => IncomingBody::Whole(bytes),
+                RequestBody::Stream(number) => IncomingBody::Stream(*number),
+            });
+            let request = web::new_request(ctx, &url, &method, &headers, body)?;
             worker::fetch(ctx, entrypoint, request, env, context)?
         }
         Event::Call { entrypoint, method, arguments } => {
             let entrypoint = exported(ctx, entry, entrypoint.as_deref())?;
-            worker::call(ctx, entrypoint, &method, &arguments, &env, &context)?
+            let arguments = match arguments {
+                Data::Json(text) => json::parse(ctx, &text)?,
+                Data::Cloned(text) => web::from_wire(ctx, &text)?,
+            };
+            worker::call(ctx, entrypoint, &method, arguments, &env, &context)?
+        }
+        Event::Handle { entrypoint, handler, event } => {
+            let entrypoint = exported(ctx, entry, entrypoint.as_deref())?;
+            worker::handle(ctx, entrypoint, &handler, json::parse(ctx, &event)?, env, context)?
         }
     };
     // A native promise is watched as it is; anything else with a `then` is awaited like `await` would.
@@ -80,7 +134,7 @@ fn call<'js>(
 /// An entrypoint of a worker.
 fn exported<'js>(ctx: &Ctx<'js>, entry: Entry, name: Option<&str>) -> Result<Value<'js>> {
     match entry {
-        Entry::Module { default, namespace } => {
+        Entry::Module { default, namespace, .. } => {
             worker::entrypoint(ctx, default.restore(ctx)?, &namespace.restore(ctx)?, name)
         }
         Entry::Snippet(_) | Entry::Expression(_) => {
@@ -105,7 +159,8 @@ fn execute<'js>(
     let request = |ctx: &Ctx<'js>| {
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
         let headers = if input_text.is_some() { &headers[..] } else { &[] };
-        web::new_request(ctx, EXECUTE_URL, "POST", headers, input_text.as_deref().map(str::as_bytes))
+        let body = input_text.as_deref().map(|text| IncomingBody::Whole(text.as_bytes()));
+        web::new_request(ctx, EXECUTE_URL, "POST", headers, body)
     };
     let open = |ctx: &Ctx<'js>, script: Script| -> Result<Value<'js>> {
         let function = script.function.restore(ctx)?;
@@ -164,7 +219,12 @@ fn fetch_handler<'js>(ctx: &Ctx<'js>, default: &Value<'js>) -> Result<Function<'
 }
 
 /// `ctx`: what the host says about the caller, and `waitUntil`.
-fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
+fn make_context<'js>(
+    ctx: &Ctx<'js>,
+    json: &str,
+    props: Option<&str>,
+    stubs: Option<Object<'js>>,
+) -> Result<Object<'js>> {
     let context: Object<'js> = json::parse(ctx, json)?.get()?;
     let wait_until = |ctx: Ctx<'js>, value: Opt<Value<'js>>| {
         let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
@@ -173,8 +233,11 @@ fn make_context<'js>(ctx: &Ctx<'js>, json: &str) -> Result<Object<'js>> {
         Ok::<_, rquickjs::Error>(())
     };
     context.set("waitUntil", Function::new(ctx.clone(), wait_until)?.with_name("waitUntil")?)?;
-    context.set("exports", Object::new(ctx.clone())?)?;
-    intrinsics::freeze(ctx, context)
+    context.set("exports", stubs.map_or_else(|| Object::new(ctx.clone()), Ok)?)?;
+    let Some(props) = props else { return intrinsics::freeze(ctx, context, None) };
+    // They may hold what can't be frozen: bytes.
+    context.set("props", web::from_wire(ctx, props)?)?;
+    intrinsics::freeze(ctx, context, Some("props"))
 }
 
 /// Runs what is due, and says where the invocation stands.
@@ -189,16 +252,37 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
     let mut ran_timer = false;
     loop {
         while ctx.execute_pending_job() {}
-        let outcome = outcome_of(ctx)?;
-        if let Some(Ok(value)) = &outcome
-            && web::is_response(ctx, value)
-            && let Some(buffered) = web::buffer_response(ctx, value)?
-        {
-            RESULT.set(Some(Persistent::save(ctx, buffered)));
-            continue;
+        if ANSWERED.get() {
+            if background_is_done(ctx)? {
+                return Ok(Step::Finished);
+            }
+        } else if let Some(outcome) = outcome_of(ctx)? {
+            if let Ok(value) = &outcome
+                && web::is_response(ctx, value)
+            {
+                if ASKED.get() == Asked::Response {
+                    if web::is_streamed(ctx, value)? {
+                        return send(ctx, value.clone());
+                    }
+                } else if let Some(buffered) = web::buffer_response(ctx, value)? {
+                    RESULT.set(Some(Persistent::save(ctx, buffered)));
+                    continue;
+                }
+            }
+            if background_is_done(ctx)? {
+                break;
+            }
+            if let Ok(value) = outcome
+                && ASKED.get().early()
+            {
+                let step = finish(ctx, value)?;
+                let Step::Done(answer) = step else { return Ok(step) };
+                ANSWERED.set(true);
+                return Ok(Step::Responded(answer));
+            }
         }
-        if outcome.is_some() && background_is_done(ctx)? {
-            break;
+        if operations::settle_ended(ctx) {
+            continue;
         }
         // Also between two timers that are due: code that polls by them would never hear of its calls.
         if ran_timer && operations::any_pending() {
@@ -208,6 +292,10 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
         if !ran_timer {
             let wake_after_us = timers::next_due_us();
             if wake_after_us.is_none() && !operations::any_pending() {
+                if ANSWERED.get() {
+                    // What `waitUntil` was given can be settled by nothing any more.
+                    return Ok(Step::Finished);
+                }
                 break;
             }
             return Ok(Step::Waiting { wake_after_us });
@@ -222,6 +310,20 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
         Some(Err(thrown)) => Step::Failed(error::describe_value(ctx, &thrown)),
         Some(Ok(value)) => finish(ctx, value)?,
     })
+}
+
+/// Gives a response whose body comes piece by piece; it is sent from now on.
+fn send<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
+    let (status, headers, sent) = web::send_response(ctx, value)?;
+    BACKGROUND.with_borrow_mut(|background| background.push(Persistent::save(ctx, sent)));
+    ANSWERED.set(true);
+    let answer = Answer::Response { head: head(status, headers), body: Vec::new().into(), streamed: true };
+    Ok(Step::Responded(answer))
+}
+
+fn head(status: u16, headers: Vec<(String, String)>) -> ResponseHead<'static> {
+    let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    ResponseHead { status, headers }
 }
 
 /// What the entry returned or threw; `None` while its promise is pending.
@@ -265,21 +367,25 @@ fn background_is_done(ctx: &Ctx<'_>) -> Result<bool> {
 }
 
 fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
+    match ASKED.get() {
+        Asked::Nothing => return Ok(Step::Done(Answer::Result { json: "null".into(), response: None })),
+        Asked::Cloned => return Ok(Step::Done(Answer::Cloned(web::to_wire(ctx, value, "result")?.into()))),
+        Asked::Response if !web::is_response(ctx, &value) => {
+            let text = format!("The handler's fetch() must return a Response, and returned {}", value.type_of());
+            return Err(rquickjs::Exception::throw_type(ctx, &text));
+        }
+        Asked::Result | Asked::Returned | Asked::Response => {}
+    }
     if web::is_response(ctx, &value) {
         let response = web::take_response(ctx, value)?;
-        if ASKED.get() {
-            let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-            let head = ResponseHead { status: response.status, headers };
-            return Ok(Step::Done(Answer::Response { head, body: response.body.unwrap_or_default().into() }));
+        let body = response.body.unwrap_or_default();
+        if ASKED.get() == Asked::Response {
+            let head = head(response.status, response.headers);
+            return Ok(Step::Done(Answer::Response { head, body: body.into(), streamed: false }));
         }
-        let result = body_as_json(ctx, &response.headers, response.body.unwrap_or_default());
-        let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let head = ResponseHead { status: response.status, headers };
-        return Ok(Step::Done(Answer::Result { json: result.into(), response: Some(head) }));
-    }
-    if ASKED.get() {
-        let text = format!("The handler's fetch() must return a Response, and returned {}", value.type_of());
-        return Err(rquickjs::Exception::throw_type(ctx, &text));
+        let json = body_as_json(ctx, &response.headers, body).into();
+        let head = head(response.status, response.headers);
+        return Ok(Step::Done(Answer::Result { json, response: Some(head) }));
     }
     match json::stringify(ctx, &value) {
         Ok(json) => Ok(Step::Done(Answer::Result { json: json.into(), response: None })),

@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use doer_guest_protocol::{Completion, End, Failure, Operation, Resume, encode};
-use rquickjs::{Ctx, Exception, Function, Object, Persistent, Result, object::Property};
+use doer_guest_protocol::{Completion, End, Failure, Operation, Resume, decode, encode};
+use rquickjs::{Ctx, Exception, Function, Object, Persistent, Result, TypedArray, Value, object::Property};
 
 use crate::{error, host, json, web};
 
@@ -41,10 +41,25 @@ pub fn submit<'js>(
         failure: match operation {
             Operation::Call { .. } => service_error,
             Operation::Fetch(_) => fetch_error,
+            Operation::Read { .. } | Operation::Close { .. } | Operation::Write(_) | Operation::Finish { .. } => {
+                body_error
+            }
+            Operation::CallWorker(..) | Operation::FetchWorker(..) | Operation::Load { .. } => worker_error,
         },
     };
     WAITING.with_borrow_mut(|waiting| waiting.insert(number, waiter));
     Ok(number)
+}
+
+/// Gives the host something to do of which nobody waits for the end.
+///
+/// # Errors
+/// As [`submit`].
+pub fn tell_host(ctx: &Ctx<'_>, operation: &Operation<'_>) -> Result<()> {
+    match host::submit(&encode(operation)) {
+        Some(_) => Ok(()),
+        None => Err(Exception::throw_range(ctx, "Too many calls are in flight")),
+    }
 }
 
 /// Gives an operation up. Nothing happens where it has ended already.
@@ -59,6 +74,21 @@ pub fn cancel(number: u32) {
 /// Is the host doing anything?
 pub fn any_pending() -> bool {
     WAITING.with_borrow(|waiting| !waiting.is_empty())
+}
+
+/// Settles what has ended already; says whether that was anything.
+pub fn settle_ended(ctx: &Ctx<'_>) -> bool {
+    if !any_pending() {
+        return false;
+    }
+    let message = host::ended();
+    match decode(&message) {
+        Ok(ended) if !message.is_empty() => {
+            settle(ctx, &ended);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Tells those who wait how their operations ended. What nobody waits for any more is dropped.
@@ -76,6 +106,10 @@ fn tell(ctx: &Ctx<'_>, waiter: Waiter, completion: &Completion<'_>) -> Result<()
     let value = match &completion.end {
         End::Result(json) => json::parse(ctx, json),
         End::Response(response) => web::response_from_network(ctx, response),
+        End::Cloned(text) => rquickjs::String::from_str(ctx.clone(), text).map(rquickjs::String::into_value),
+        End::Chunk(Some(piece)) => TypedArray::<u8>::new_copy(ctx.clone(), piece.0).map(TypedArray::into_value),
+        End::Chunk(None) => Ok(Value::new_null(ctx.clone())),
+        End::Done => Ok(Value::new_undefined(ctx.clone())),
         End::Failed(failure) => {
             return waiter.reject.restore(ctx)?.call(((waiter.failure)(ctx, failure)?,));
         }
@@ -87,7 +121,10 @@ fn tell(ctx: &Ctx<'_>, waiter: Waiter, completion: &Completion<'_>) -> Result<()
 }
 
 /// `ServiceError`: its `code` is for programs to look at.
-fn service_error<'js>(ctx: &Ctx<'js>, failure: &Failure<'_>) -> Result<Object<'js>> {
+///
+/// # Errors
+/// Only out of memory.
+pub fn service_error<'js>(ctx: &Ctx<'js>, failure: &Failure<'_>) -> Result<Object<'js>> {
     let reason = error::named(ctx, "ServiceError", failure.message)?;
     reason.prop("code", Property::from(failure.code).writable().configurable().enumerable())?;
     if let Some(wait_ms) = failure.retry_after_ms {
@@ -101,5 +138,19 @@ fn fetch_error<'js>(ctx: &Ctx<'js>, failure: &Failure<'_>) -> Result<Object<'js>
     match failure.code {
         "forbidden" => error::type_error(ctx, failure.message),
         _ => error::type_error(ctx, &format!("fetch failed: {}", failure.message)),
+    }
+}
+
+/// A body that breaks off, or that nobody reads.
+fn body_error<'js>(ctx: &Ctx<'js>, failure: &Failure<'_>) -> Result<Object<'js>> {
+    error::type_error(ctx, failure.message)
+}
+
+/// What another worker threw, or why it was not called.
+fn worker_error<'js>(ctx: &Ctx<'js>, failure: &Failure<'_>) -> Result<Object<'js>> {
+    match failure.name {
+        Some("TypeError") => error::type_error(ctx, failure.message),
+        Some(name) => error::named(ctx, name, failure.message),
+        None => error::named(ctx, "Error", failure.message),
     }
 }

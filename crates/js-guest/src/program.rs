@@ -3,7 +3,7 @@
 use doer_guest_protocol::{Evaluate, Exception, Program, Source, Surface};
 use rquickjs::{Ctx, Filter, Function, Module, Object, Persistent, Value, module::Declared, promise::PromiseState};
 
-use crate::{arrow, error, modules, raw};
+use crate::{arrow, error, modules, raw, web};
 
 /// Where snippets stand in stack traces.
 const MAIN: &str = "main.js";
@@ -23,6 +23,8 @@ pub enum Entry {
         default: Persistent<Value<'static>>,
         /// All of them.
         namespace: Persistent<Object<'static>>,
+        /// `ctx.exports`, where there is a loader behind it.
+        stubs: Option<Persistent<Object<'static>>>,
     },
 }
 
@@ -40,6 +42,30 @@ pub struct Script {
 /// # Errors
 /// What the parser or the top level threw; `syntax` says which.
 pub fn evaluate(ctx: &Ctx<'_>, message: Evaluate) -> Result<Entry, Exception<'static>> {
+    let loopback = message.loopback;
+    let mut entry = evaluate_program(ctx, message)?;
+    if let Entry::Module { namespace, stubs, .. } = &mut entry
+        && loopback
+    {
+        let made = namespace.clone().restore(ctx).and_then(|namespace| stubs_of(ctx, &namespace));
+        *stubs = Some(made.map_err(|error| error::describe(ctx, error))?);
+    }
+    Ok(entry)
+}
+
+/// `ctx.exports`: whatever the module exports that could be an entrypoint.
+fn stubs_of<'js>(ctx: &Ctx<'js>, namespace: &Object<'js>) -> rquickjs::Result<Persistent<Object<'static>>> {
+    let mut names = Vec::new();
+    for name in namespace.own_keys::<String>(Filter::new().string()) {
+        let name = name?;
+        if namespace.get::<_, Value<'js>>(name.as_str())?.is_object() {
+            names.push(name);
+        }
+    }
+    Ok(Persistent::save(ctx, web::exports(ctx, &names)?))
+}
+
+fn evaluate_program(ctx: &Ctx<'_>, message: Evaluate) -> Result<Entry, Exception<'static>> {
     match message.program {
         Program::Text(source) => evaluate_text(ctx, source, message.surface),
         Program::Modules { main, modules } => {
@@ -148,9 +174,11 @@ fn evaluate_module<'js>(ctx: &Ctx<'js>, module: Module<'js, Declared>) -> (Resul
         PromiseState::Resolved => module.get::<_, Value<'_>>("default"),
     };
     let entry = match default.and_then(|default| Ok((default, module.namespace()?))) {
-        Ok((default, namespace)) => {
-            Ok(Entry::Module { default: Persistent::save(ctx, default), namespace: Persistent::save(ctx, namespace) })
-        }
+        Ok((default, namespace)) => Ok(Entry::Module {
+            default: Persistent::save(ctx, default),
+            namespace: Persistent::save(ctx, namespace),
+            stubs: None,
+        }),
         Err(error) => Err(error::describe(ctx, error)),
     };
     (entry, names.is_ok_and(|names| names > 0))

@@ -29,7 +29,7 @@ pub fn boot(table: &Boot) -> Result<Context> {
         services::install(&ctx, table)?;
         let scripts = platform.complete()?;
         ctx.run_gc();
-        heap::make_room(scripts);
+        heap::make_room(&ctx, scripts);
         Ok::<_, rquickjs::Error>(())
     })?;
     runtime.set_gc_threshold(FIRST_COLLECTION_BYTES);

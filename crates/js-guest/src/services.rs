@@ -97,6 +97,9 @@ pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()>
     for (name, binding) in members {
         let value: Value<'js> = match binding {
             Binding::Value(json) => json::parse(ctx, json)?,
+            Binding::Cloned(text) => web::from_wire(ctx, text)?,
+            Binding::Worker(number) => web::worker(ctx, *number)?,
+            Binding::Loader => web::loader(ctx)?,
             Binding::Service(bit) => all.get(names.get(*bit as usize).ok_or(rquickjs::Error::Unknown)?.as_str())?,
             Binding::Unified => all.get(UNIFIED)?,
             Binding::Secret(_) => continue,
@@ -109,6 +112,23 @@ pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()>
     });
     WORKER.set(Some(Worker { env: Persistent::save(ctx, env), secrets: secrets.collect() }));
     Ok(())
+}
+
+/// Sees to it that `env.DO` is there, for a worker: the one that it exports itself, else what is bound by that name, else
+/// one that says that it is not available.
+///
+/// # Errors
+/// Only before [`install`].
+pub fn complete<'js>(ctx: &Ctx<'js>, env: &Object<'js>, exports: Option<&Object<'js>>) -> Result<()> {
+    let exported: Option<Value<'js>> = match exports {
+        Some(exports) if exports.contains_key(UNIFIED)? => Some(exports.get(UNIFIED)?),
+        _ if env.contains_key(UNIFIED)? => None,
+        _ => Some(web::absent_service(ctx)?),
+    };
+    match exported {
+        Some(value) => env.prop(UNIFIED, Property::from(value).writable().enumerable().configurable()),
+        None => Ok(()),
+    }
 }
 
 /// `env` as a module imports it: a worker's own, without secrets until it is invoked, or everything there is; what is not

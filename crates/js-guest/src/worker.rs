@@ -5,7 +5,7 @@ use rquickjs::{
     function::{Args, This},
 };
 
-use crate::{intrinsics, json, raw};
+use crate::{intrinsics, raw};
 
 /// What an entrypoint's methods are called on.
 struct Receiver<'js> {
@@ -58,6 +58,28 @@ pub fn fetch<'js>(
     if receiver.is_instance { handler.call((this, request)) } else { handler.call((this, request, env, context)) }
 }
 
+/// Has a handler of an entrypoint (`scheduled`, `queue`, `tail`) take an event.
+///
+/// # Errors
+/// Whatever it throws; a `TypeError` where it has no such handler.
+pub fn handle<'js>(
+    ctx: &Ctx<'js>,
+    entrypoint: Value<'js>,
+    handler: &str,
+    event: Value<'js>,
+    env: Object<'js>,
+    context: Object<'js>,
+) -> Result<Value<'js>> {
+    let receiver = receiver(ctx, entrypoint, &env, &context)?;
+    let found: Value<'js> = receiver.object.get(handler)?;
+    let Some(found) = found.as_function() else {
+        let text = format!("Handler does not export a {handler}() function");
+        return Err(Exception::throw_type(ctx, &text));
+    };
+    let this = This(receiver.object.clone());
+    if receiver.is_instance { found.call((this, event)) } else { found.call((this, event, env, context)) }
+}
+
 /// Calls a method of an entrypoint.
 ///
 /// # Errors
@@ -66,7 +88,7 @@ pub fn call<'js>(
     ctx: &Ctx<'js>,
     entrypoint: Value<'js>,
     method: &str,
-    arguments: &str,
+    arguments: Value<'js>,
     env: &Object<'js>,
     context: &Object<'js>,
 ) -> Result<Value<'js>> {
@@ -75,7 +97,7 @@ pub fn call<'js>(
         let text = format!("The RPC receiver does not implement the method {method:?}");
         return Err(Exception::throw_type(ctx, &text));
     };
-    let arguments: Array<'js> = json::parse(ctx, arguments)?.get()?;
+    let arguments: Array<'js> = arguments.get()?;
     let mut args = Args::new(ctx.clone(), arguments.len());
     args.this(receiver.object)?;
     for argument in arguments.iter::<Value<'js>>() {

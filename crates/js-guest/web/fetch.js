@@ -54,8 +54,8 @@
     }
   };
 
-  // Starts a request. Where its body is a stream, that is read first.
-  const send = (parts, care, resolve, reject) => {
+  // Starts a request, with `start`. Where its body is a stream, that is read first.
+  const send = (start, parts, care, resolve, reject) => {
     const operation = { __proto__: null, number: undefined, body: undefined, aborted: false };
     const method = parts[0];
     const url = parts[1];
@@ -71,14 +71,14 @@
     addCacheHeaders(care[0], list);
     const arrived = (response) => {
       if (method === 'HEAD') native.dropBody(response);
-      if (care[1] !== '' && !matches(care[1], native.networkBody(response))) {
+      if (care[1] !== '' && (native.isStreamedResponse(response) || !matches(care[1], native.networkBody(response)))) {
         reject(new TypeError('fetch failed: the response is not what integrity says'));
       } else {
         resolve(response);
       }
     };
     if (body === null || typeof body === 'string' || isView(body)) {
-      operation.number = startFetch(parts, arrived, reject);
+      operation.number = start(parts, arrived, reject);
       return operation;
     }
     operation.body = body;
@@ -87,7 +87,7 @@
       if (operation.aborted) return;
       parts[4] = bytes;
       try {
-        operation.number = startFetch(parts, arrived, reject);
+        operation.number = start(parts, arrived, reject);
       } catch (error) {
         reject(error);
       }
@@ -97,8 +97,7 @@
 
   // Not an async function: the standard's `fetch` is no AsyncFunction, and must still reject, not throw. Nor is there
   // one inside: an error would be thrown there first, and have its stack from there instead of from the caller's `await`.
-  native.fetch = { fetch(input, init = undefined) {
-    const given = arguments.length;
+  native.fetchBy = (start, given, input, init) => {
     return new Pending((resolve, reject) => {
       arity(given, 1, 'fetch');
       const request = new Request(input, init);
@@ -112,11 +111,11 @@
         throw reason;
       }
       if (signal === undefined) {
-        send(parts, care, resolve, reject);
+        send(start, parts, care, resolve, reject);
         return;
       }
       let response;
-      const operation = send(parts, care, (v) => {
+      const operation = send(start, parts, care, (v) => {
         response = v;
         resolve(v);
       }, reject);
@@ -129,6 +128,9 @@
         if (response !== undefined) breakOffResponse(response, reason);
       });
     });
+  };
+  native.fetch = { fetch(input, init = undefined) {
+    return native.fetchBy(startFetch, arguments.length, input, init);
   } }.fetch;
   defineGlobal('fetch', native.fetch);
 })

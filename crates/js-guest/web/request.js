@@ -137,7 +137,7 @@
       initialize = (request, init) => {
         const { body, duplex, headers, method, priority, signal, window } = init;
         if (window !== undefined && window !== null) throw new TypeError('Request: window must be null');
-    if (priority !== undefined) choice(priority, ['high', 'low', 'auto'], 'Request: priority');
+        if (priority !== undefined) choice(priority, ['high', 'low', 'auto'], 'Request: priority');
         if (duplex !== undefined) choice(duplex, ['half'], 'Request: duplex');
         request.#description = descriptionOf(init, request.#description);
         if (method !== undefined) request.#method = methodOf(method);
@@ -184,7 +184,7 @@
           list[i + 1] = headerValue(list[i + 1]);
         }
         request.#list = list;
-        if (body !== undefined && body !== null) request.#content = bodyContent(body, null);
+        if (body !== undefined && body !== null) request.#content = bodyContent(typeof body === 'number' ? native.bodyFrom(body) : body, null);
         return request;
       };
     }

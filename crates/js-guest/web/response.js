@@ -122,7 +122,7 @@
         response.#statusText = statusText;
         response.#kind = { __proto__: null, url, redirected };
         response.#list = list;
-        if (body !== undefined && body !== null) response.#content = bodyContent(body, null);
+        if (body !== undefined && body !== null) response.#content = bodyContent(typeof body === 'number' ? native.bodyFrom(body) : body, null);
         return response;
       };
       native.breakOffResponse = (response, reason) => {
@@ -142,6 +142,7 @@
           return response;
         })();
       };
+      native.isStreamedResponse = (response) => response.#content !== null && isStreaming(response.#content);
       native.takeResponse = (response) => {
         const content = response.#content;
         return [response.#status, response.#list, content === null ? null : takeContent(content)];

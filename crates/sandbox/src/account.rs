@@ -3,18 +3,25 @@
 //! It lives outside the store, so that logs and usage are still there when a timeout drops the store.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use doer_core::{fault::Termination, ledger::FetchRecord, limits::Limits, tier::Tier};
+use doer_core::{
+    fault::Termination,
+    ledger::{FetchRecord, Ledger},
+    limits::Limits,
+    tier::Tier,
+};
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::oneshot;
 
-use crate::{Console, Invocation, Surface, Usage, door::Door};
+use crate::{Body, Console, Event, Invocation, Surface, Usage, door::Door, links::Links, outcome::Finished};
 
 /// A host's decision to end the guest, on its way through wasmtime as an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +37,21 @@ pub(crate) struct Account {
     pub(crate) limits: Limits,
     /// Absent where nothing is granted.
     pub(crate) door: Option<Door>,
+    /// The budget of a run that has no door.
+    ledger: OnceLock<Ledger>,
+    /// What it is connected with.
+    pub(crate) links: Links,
+    /// Whoever waits for its answer.
+    responder: Mutex<Option<oneshot::Sender<Finished>>>,
+    /// A body that comes in piece by piece, until the guest reads it.
+    incoming: Mutex<Option<Body>>,
     started: Instant,
     truncate: bool,
     cpu_ns: AtomicU64,
+    /// CPU time of the runs that it has called.
+    called_cpu_ns: AtomicU64,
+    /// Bytes of its response that went out piece by piece.
+    streamed_bytes: AtomicU64,
     /// The thread's CPU clock at the last poll.
     polled_at_ns: AtomicU64,
     /// Nonzero while a top level runs: the CPU time at which it has had enough.
@@ -54,10 +73,26 @@ struct Transcript {
 
 impl Account {
     pub(crate) fn open(invocation: &mut Invocation) -> Self {
+        Self::linked(invocation, Links::default(), None)
+    }
+
+    /// The account of a worker's run; `responder` is told its answer before its end.
+    pub(crate) fn linked(
+        invocation: &mut Invocation,
+        links: Links,
+        responder: Option<oneshot::Sender<Finished>>,
+    ) -> Self {
+        let incoming = match &mut invocation.event {
+            Event::Fetch(_, request) if request.body.whole().is_none() => Some(std::mem::take(&mut request.body)),
+            _ => None,
+        };
         let services = invocation.services.take().filter(|_| invocation.surface == Surface::Full);
         let console = std::mem::take(&mut invocation.console);
         Self {
             door: services.map(Door::open),
+            links,
+            responder: Mutex::new(responder),
+            incoming: Mutex::new(incoming),
             ..Self::new(invocation.limits, invocation.started, invocation.truncate, console)
         }
     }
@@ -74,9 +109,15 @@ impl Account {
         Self {
             limits,
             door: None,
+            ledger: OnceLock::new(),
+            links: Links::default(),
+            responder: Mutex::default(),
+            incoming: Mutex::default(),
             started,
             truncate,
             cpu_ns: AtomicU64::new(0),
+            called_cpu_ns: AtomicU64::new(0),
+            streamed_bytes: AtomicU64::new(0),
             polled_at_ns: AtomicU64::new(0),
             startup_ends_ns: AtomicU64::new(0),
             slice_used: AtomicBool::new(false),
@@ -94,7 +135,17 @@ impl Account {
 
     /// It stops for now.
     pub(crate) fn poll_ends(&self) {
-        self.cpu_ns.store(self.cpu_now_ns(), Relaxed);
+        let now = self.cpu_now_ns();
+        let used = now - self.cpu_ns.swap(now, Relaxed);
+        // Whoever called pays too, or calls would multiply what one request may use.
+        for caller in self.callers() {
+            caller.called_cpu_ns.fetch_add(used, Relaxed);
+        }
+    }
+
+    /// Those on whose behalf it runs, the nearest first.
+    pub(crate) fn callers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(self.links.caller.as_deref(), |account| account.links.caller.as_deref())
     }
 
     fn cpu_now_ns(&self) -> u64 {
@@ -112,7 +163,8 @@ impl Account {
         if startup_ends != 0 && now > startup_ends {
             return Err(Ended(Termination::StartupLimit));
         }
-        if now > as_ns(self.limits.cpu) {
+        let over = |account: &Self, now: u64| now + account.called_cpu_ns.load(Relaxed) > as_ns(account.limits.cpu);
+        if over(self, now) || self.callers().any(|caller| over(caller, caller.cpu_ns.load(Relaxed))) {
             return Err(Ended(Termination::CpuLimit));
         }
         Ok(())
@@ -228,6 +280,68 @@ impl Account {
         Ok(Bytes::copy_from_slice(body))
     }
 
+    /// What is left of the budget for calls.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        match &self.door {
+            Some(door) => door.ledger(),
+            None => self.ledger.get_or_init(|| Ledger::new(self.limits.calls, self.limits.transfer_bytes, false)),
+        }
+    }
+
+    /// A piece of the response goes out. It is not kept, so it counts as what is moved by calls, and not as output that is.
+    ///
+    /// # Errors
+    /// [`Ended`] where it is more than may be moved.
+    pub(crate) fn stream(&self, bytes: usize) -> Result<(), Ended> {
+        self.ledger().charge_bytes(bytes).map_err(Ended)?;
+        self.streamed_bytes.fetch_add(bytes as u64, Relaxed);
+        Ok(())
+    }
+
+    /// Takes headers alone: the body goes out piece by piece.
+    ///
+    /// # Errors
+    /// As [`Account::take_response`].
+    pub(crate) fn take_head(&self, header_bytes: u64) -> Result<(), Ended> {
+        self.take_response(&[], header_bytes).map(|_| ())
+    }
+
+    /// Takes a value for another guest.
+    ///
+    /// # Errors
+    /// [`Ended`] where it is more than may be moved.
+    pub(crate) fn take_cloned(&self, text: &str) -> Result<String, Ended> {
+        self.ledger().charge_bytes(text.len()).map_err(Ended)?;
+        Ok(text.to_owned())
+    }
+
+    /// Gives the answer to whoever waits for it; back, where nobody does.
+    pub(crate) fn respond(&self, answer: Finished) -> Option<Finished> {
+        match locked(&self.responder).take() {
+            // Where it has gone away, the run is about to be dropped.
+            Some(responder) => {
+                let _ = responder.send(answer);
+                None
+            }
+            None => Some(answer),
+        }
+    }
+
+    /// The body of the request, where it comes piece by piece.
+    pub(crate) fn take_incoming(&self) -> Option<Body> {
+        locked(&self.incoming).take()
+    }
+
+    /// Is there one?
+    pub(crate) fn has_incoming(&self) -> bool {
+        locked(&self.incoming).is_some()
+    }
+
+    /// Time on the clock that is left.
+    pub(crate) fn wall_left(&self) -> Duration {
+        self.limits.wall.saturating_sub(self.started.elapsed())
+    }
+
     /// Closes the account: logs, whether they were cut, and usage.
     pub(crate) fn close(&self) -> (Vec<String>, bool, Usage) {
         let mut transcript = self.transcript();
@@ -239,13 +353,8 @@ impl Account {
             cpu: Duration::from_nanos(self.cpu_ns.load(Relaxed)),
             fuel: self.fuel.load(Relaxed),
             peak_memory_bytes: self.peak_memory_bytes.load(Relaxed),
-            output_bytes: transcript.output_bytes,
-            calls: self
-                .door
-                .iter()
-                .flat_map(|door| door.ledger().counts())
-                .map(|(name, n)| (name.to_owned(), n))
-                .collect(),
+            output_bytes: transcript.output_bytes + self.streamed_bytes.load(Relaxed),
+            calls: self.counts(),
             cold_start: self.cold_start.load(Relaxed),
         };
         (logs, transcript.truncated, usage)
@@ -256,10 +365,19 @@ impl Account {
         self.door.as_ref().map(|door| door.ledger().requests()).unwrap_or_default()
     }
 
+    fn counts(&self) -> BTreeMap<String, u32> {
+        let ledger = self.door.as_ref().map(Door::ledger).or_else(|| self.ledger.get());
+        ledger.into_iter().flat_map(Ledger::counts).map(|(name, n)| (name.to_owned(), n)).collect()
+    }
+
     fn transcript(&self) -> MutexGuard<'_, Transcript> {
         // A panic elsewhere leaves a transcript that is merely shorter.
-        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.transcript)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Bytes that a text takes inside a JSON string: what is counted is what is sent.

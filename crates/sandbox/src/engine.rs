@@ -11,7 +11,7 @@ use std::{
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
 
-use crate::{Error, SandboxConfig};
+use crate::{Error, SandboxConfig, memory};
 
 /// Native stack of a guest. QuickJS watches its own stack inside linear memory and must run out of that one
 /// first, or its error could not be caught. Pages of this one stay with the slot once they were touched: wiping
@@ -66,14 +66,29 @@ pub(crate) fn codegen_config() -> Config {
     );
     // Traps are told by their kind; a backtrace of native frames helps no user and costs each trap.
     config.wasm_backtrace_max_frames(None).native_unwind_info(false).generate_address_map(false);
+    // What addresses need no check. A memory never moves.
+    config.memory_reservation(memory::RESERVED_BYTES as u64).memory_guard_size(memory::GUARD_BYTES as u64);
+    config.guard_before_linear_memory(true).memory_may_move(false);
     config
 }
 
-/// The engine that runs guests.
+/// The engine that runs JavaScript: its memories and stacks are ours.
+///
+/// # Errors
+/// [`Error::Engine`] where the host cannot run it.
+pub(crate) fn for_javascript() -> Result<Engine, Error> {
+    let mut config = codegen_config();
+    config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.with_host_memory(Arc::new(memory::Creator)).with_host_stack(Arc::new(memory::Stacks::default()));
+    Engine::new(&config).map_err(|source| Error::Engine { during: "setting the engine of JavaScript up", source })
+}
+
+/// The engine that runs WebAssembly of users: instances come from wasmtime's pool.
 ///
 /// # Errors
 /// [`Error::Engine`] where the host cannot reserve what the pool needs.
-pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
+pub(crate) fn for_modules(settings: &SandboxConfig) -> Result<Engine, Error> {
     let mut config = codegen_config();
     config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
@@ -83,7 +98,6 @@ pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
 fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     let slots = settings.concurrency;
     let mut pool = PoolingAllocationConfig::default();
-    // A JavaScript guest is two instances on one memory: its heap image, and the engine that works on it.
     // A command that gives memory for the answer to a call runs on a second stack.
     // What no component uses of its share is address space only.
     let Parts { instances, memories, tables } = COMPONENT_PARTS;
@@ -103,7 +117,7 @@ fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     pool
 }
 
-/// Advances the engine's epoch once a millisecond while anything runs, from one thread for all: a timer per
+/// Advances the engines' epochs once a millisecond while anything runs, from one thread for all: a timer per
 /// execution would cost more than most executions do.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticker {
@@ -116,7 +130,7 @@ pub(crate) struct Ticker {
 pub(crate) struct Ticking(Ticker);
 
 impl Ticker {
-    pub(crate) fn start(engine: Engine) -> Result<Self, Error> {
+    pub(crate) fn start(engines: Vec<Engine>) -> Result<Self, Error> {
         let running = Arc::new(AtomicUsize::new(0));
         let weak = Arc::downgrade(&running);
         let body = move || {
@@ -130,7 +144,7 @@ impl Ticker {
                     idle_ticks = 0;
                 } else {
                     thread::sleep(TICK);
-                    engine.increment_epoch();
+                    engines.iter().for_each(Engine::increment_epoch);
                 }
             }
         };

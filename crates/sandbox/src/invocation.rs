@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::Body;
+
 pub use doer_guest_protocol::Surface;
 
 /// One run of a program.
@@ -39,9 +41,33 @@ pub enum Event {
     /// Run it, whatever its form, with this `input`; `undefined` where absent.
     Execute(Option<Box<RawValue>>),
     /// Have a worker answer a request.
-    Fetch(Entrypoint, HttpRequest),
+    Fetch(Entrypoint, Request),
     /// Call a method of a worker's entrypoint, with a JSON array of arguments.
     Call(Entrypoint, String, Box<RawValue>),
+    /// The same, with arguments as guests write them for each other; so is what comes back.
+    CallCloned(Entrypoint, String, String),
+    /// Have a handler of a worker (`scheduled`, `queue`, `tail`) take an event.
+    Handle(Entrypoint, String, Box<RawValue>),
+}
+
+/// A request to a worker.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// In upper case.
+    pub method: String,
+    /// Absolute.
+    pub url: String,
+    /// Values are Latin-1 text.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+impl From<HttpRequest> for Request {
+    fn from(request: HttpRequest) -> Self {
+        let HttpRequest { method, url, headers, body, redirect: _ } = request;
+        Self { method, url, headers, body: body.into() }
+    }
 }
 
 /// An export of a worker, by its name; the default export where there is none.

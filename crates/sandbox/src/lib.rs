@@ -6,6 +6,8 @@
 //! [`ScopedServices`](doer_core::scoped::ScopedServices) that its invocation brings along. It can be embedded by itself.
 
 mod account;
+mod answered;
+mod body;
 mod cache;
 pub mod compiler;
 mod config;
@@ -13,20 +15,24 @@ mod door;
 mod engine;
 mod error;
 mod guest;
-mod image;
 mod invocation;
 mod linked;
+mod links;
 pub mod loader;
+mod memory;
 mod outcome;
 mod program;
 mod sandbox;
 mod schedule;
 mod store;
+pub mod worker;
 
+pub use answered::{Answered, Running};
+pub use body::{Body, BodyError, TooLarge};
 pub use config::{CompilerConfig, SandboxConfig};
 pub use error::Error;
-pub use guest::javascript::Image;
-pub use invocation::{Console, Entrypoint, Event, Invocation, Surface};
-pub use outcome::{Answer, GuestError, Outcome, Reply, ResponseHead, Usage};
+pub use invocation::{Console, Entrypoint, Event, Invocation, Request, Surface};
+pub use memory::Image;
+pub use outcome::{Answer, GuestError, Outcome, Reply, ResponseHead, Usage, WholeReply};
 pub use program::{Language, ModuleSource, Program};
 pub use sandbox::{Sandbox, Stats};

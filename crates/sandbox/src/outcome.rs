@@ -6,7 +6,7 @@ use bytes::Bytes;
 use doer_core::{fault::Termination, ledger::FetchRecord};
 use serde_json::value::RawValue;
 
-use crate::Error;
+use crate::{Body, Error};
 
 /// What came of a run: an answer or the guest's error, and everything it used and wrote either way.
 #[derive(Debug)]
@@ -33,12 +33,34 @@ pub struct Answer {
 }
 
 /// A worker's answer to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Reply {
+    /// Status and headers.
+    pub head: ResponseHead,
+    /// The body.
+    pub body: Body,
+}
+
+/// A worker's answer to a request, with all of its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeReply {
     /// Status and headers.
     pub head: ResponseHead,
     /// The whole body.
     pub body: Bytes,
+}
+
+impl<A> Outcome<A> {
+    /// The same with another answer.
+    pub(crate) fn with<B>(self, answer: Result<B, GuestError>) -> Outcome<B> {
+        let Self { answer: _, logs, truncated, requests, usage } = self;
+        Outcome { answer, logs, truncated, requests, usage }
+    }
+}
+
+/// The error of a run that a limit ended.
+pub(crate) fn limit_error(code: Termination, message: String) -> GuestError {
+    GuestError { name: "LimitError".to_owned(), message, code: Some(code), ..GuestError::default() }
 }
 
 /// What came of a run that ended well.
@@ -46,6 +68,29 @@ pub struct Reply {
 pub(crate) enum Finished {
     Result(Answer),
     Response(Reply),
+    /// What a method returned that another worker called, as guests write values.
+    Cloned(Cloned),
+    /// Nothing more: the answer was given before.
+    Over,
+}
+
+/// A value as guests write it for each other.
+#[derive(Debug)]
+pub(crate) struct Cloned(pub(crate) String);
+
+fn another() -> Error {
+    Error::Protocol("an answer to another question".to_owned())
+}
+
+impl TryFrom<Finished> for Cloned {
+    type Error = Error;
+
+    fn try_from(finished: Finished) -> Result<Self, Error> {
+        match finished {
+            Finished::Cloned(text) => Ok(text),
+            Finished::Result(_) | Finished::Response(_) | Finished::Over => Err(another()),
+        }
+    }
 }
 
 impl TryFrom<Finished> for Answer {
@@ -54,7 +99,7 @@ impl TryFrom<Finished> for Answer {
     fn try_from(finished: Finished) -> Result<Self, Error> {
         match finished {
             Finished::Result(answer) => Ok(answer),
-            Finished::Response(_) => Err(Error::Protocol("a response to what was no request".to_owned())),
+            Finished::Response(_) | Finished::Cloned(_) | Finished::Over => Err(another()),
         }
     }
 }
@@ -65,7 +110,7 @@ impl TryFrom<Finished> for Reply {
     fn try_from(finished: Finished) -> Result<Self, Error> {
         match finished {
             Finished::Response(reply) => Ok(reply),
-            Finished::Result(_) => Err(Error::Protocol("a result of what was a request".to_owned())),
+            Finished::Result(_) | Finished::Cloned(_) | Finished::Over => Err(another()),
         }
     }
 }

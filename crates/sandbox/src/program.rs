@@ -42,15 +42,17 @@ pub enum Program {
 impl Program {
     /// Bytes of code, for the limit on its size.
     pub fn size_bytes(&self) -> u64 {
-        let bytes = match self {
-            Self::Text { code, .. } => code.len(),
-            Self::Modules { modules, .. } => {
-                modules.iter().map(|(name, module)| name.len() + module.size_bytes()).sum()
-            }
-            Self::Wasm(bytes) => bytes.len(),
-        };
-        bytes as u64
+        match self {
+            Self::Text { code, .. } => code.len() as u64,
+            Self::Modules { modules, .. } => size_of_modules(modules),
+            Self::Wasm(bytes) => bytes.len() as u64,
+        }
     }
+}
+
+/// Bytes of modules and their names.
+pub(crate) fn size_of_modules(modules: &BTreeMap<String, ModuleSource>) -> u64 {
+    modules.iter().map(|(name, module)| (name.len() + module.size_bytes()) as u64).sum()
 }
 
 /// One module, by what it is made of.

@@ -1,16 +1,21 @@
 //! The sandbox itself: admission to the pool, and one execution at a time from there.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use doer_core::fault::Termination;
 use doer_guest_protocol::{self as protocol, Evaluate};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use futures_util::FutureExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::{
-    Error, Event, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, SandboxConfig,
+    Answered, Error, Event, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, Running,
+    SandboxConfig,
     account::Account,
     cache::{Cache, load_compiled},
     compiler::{Compiler, ScriptKind, TypeScript},
@@ -23,6 +28,9 @@ use crate::{
     schedule::Background,
     store::End,
 };
+
+/// The longest that a run waits for a slot which another run waits for, in a slot of its own.
+const LONGEST_CALL_WAIT: Duration = Duration::from_secs(2);
 
 /// Runs programs. Cheap to clone; all clones share one pool.
 #[derive(Clone)]
@@ -65,16 +73,16 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Engine`] or [`Error::Io`] where the host cannot give what is needed.
     pub async fn start(config: SandboxConfig) -> Result<Self, Error> {
-        let wasm = engine::engine(&config)?;
+        let (javascript, modules) = (engine::for_javascript()?, engine::for_modules(&config)?);
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
         let slot_count = config.concurrency as usize;
         let compiler = Compiler::new(config.compiler);
         let inner = Inner {
-            javascript: JavaScript::start(&wasm, &cache).await?,
-            commands: Commands::new(&wasm, compiler.clone(), load_compiled)?,
+            javascript: JavaScript::start(&javascript, &cache, slot_count, config.keep_resident_bytes).await?,
+            commands: Commands::new(&modules, compiler.clone(), load_compiled)?,
             compiler,
             background: Background::start(config.background_threads)?,
-            ticker: Ticker::start(wasm)?,
+            ticker: Ticker::start(vec![javascript, modules])?,
             slots: Semaphore::new(slot_count),
             slot_count,
             waiting: AtomicUsize::new(0),
@@ -129,28 +137,56 @@ impl Sandbox {
         }
     }
 
-    /// Runs a program that was translated, from the base image.
-    pub(crate) async fn run_source<A>(&self, source: Arc<Evaluate>, invocation: Invocation) -> Result<Outcome<A>, Error>
+    /// Runs a worker until it answers, and in the background from then on. What `watch` is told comes at the end of the
+    /// run; it is dropped without where the run is.
+    pub(crate) async fn answer<A>(
+        &self,
+        code: Loaded,
+        invocation: Invocation,
+        account: Arc<Account>,
+        response: oneshot::Receiver<Finished>,
+        watch: impl FnOnce(&Outcome<()>) + Send + 'static,
+    ) -> Result<Answered<A>, Error>
     where
         A: TryFrom<Finished, Error = Error>,
     {
-        outcome(self.supervise(invocation, |run| async move { run.source(source).await }).await)
-    }
-
-    /// Runs WebAssembly that was compiled.
-    pub(crate) async fn run_wasm<A>(&self, wasm: Runnable, invocation: Invocation) -> Result<Outcome<A>, Error>
-    where
-        A: TryFrom<Finished, Error = Error>,
-    {
-        outcome(self.supervise(invocation, |run| async move { run.wasm(wasm).await }).await)
-    }
-
-    /// As [`Sandbox::execute_image`], whatever the event is.
-    pub(crate) async fn run_image<A>(&self, image: Image, invocation: Invocation) -> Result<Outcome<A>, Error>
-    where
-        A: TryFrom<Finished, Error = Error>,
-    {
-        outcome(self.supervise(invocation, |run| run.image(image)).await)
+        let sandbox = self.clone();
+        let mut run = async move {
+            let work = |run: Run| async move {
+                match code {
+                    Loaded::Source(source) => run.source(source).await,
+                    Loaded::Image(image) => run.image(image).await,
+                    Loaded::Wasm(wasm) => run.wasm(wasm).await,
+                }
+            };
+            let ended = sandbox.limited(invocation, Arc::clone(&account), work).await;
+            let (finished, answer) = match ended {
+                Ok(finished) => (Some(finished), Ok(())),
+                Err(end) => (None, Err(into_guest_error(end, &account)?)),
+            };
+            let (logs, truncated, usage) = account.close();
+            let outcome = Outcome { answer, logs, truncated, requests: account.requests(), usage };
+            watch(&outcome);
+            Ok::<_, Error>((finished, outcome))
+        }
+        .boxed();
+        let mut response = response;
+        tokio::select! {
+            biased;
+            ended = &mut run => {
+                let (finished, outcome) = ended?;
+                let answer = match (response.try_recv().ok().or(finished), &outcome.answer) {
+                    (Some(finished), _) => Ok(finished.try_into()?),
+                    (None, Err(error)) => Err(error.clone()),
+                    (None, Ok(())) => return Err(Error::Protocol("a run ended without an answer".to_owned())),
+                };
+                Ok(Answered { answer, run: Running::over(outcome) })
+            }
+            Ok(early) = &mut response => {
+                let run = Running::going(tokio::spawn(run.map(|ended| ended.map(|(_, outcome)| outcome))));
+                Ok(Answered { answer: Ok(early.try_into()?), run })
+            }
+        }
     }
 
     /// As [`Sandbox::image`], of a program that was translated.
@@ -186,22 +222,33 @@ impl Sandbox {
         F: Future<Output = Result<T, End>>,
     {
         let account = Arc::new(Account::open(&mut invocation));
+        (self.limited(invocation, Arc::clone(&account), work).await, account)
+    }
+
+    async fn limited<T, F>(
+        &self,
+        invocation: Invocation,
+        account: Arc<Account>,
+        work: impl FnOnce(Run) -> F,
+    ) -> Result<T, End>
+    where
+        F: Future<Output = Result<T, End>>,
+    {
         let cancel = invocation.cancel.clone();
         let time_left = invocation.limits.wall.saturating_sub(invocation.started.elapsed());
         let run = Run { inner: self.inner.clone(), invocation: Arc::new(invocation), account: account.clone() };
         // The clocks below are looked at only once something runs.
         for (limit, termination) in [(time_left, Termination::Timeout), (account.limits.cpu, Termination::CpuLimit)] {
             if limit.is_zero() {
-                return (Err(End::Terminated(termination)), account);
+                return Err(End::Terminated(termination));
             }
         }
-        let ended = tokio::select! {
+        tokio::select! {
             biased;
             () = cancel.cancelled() => Err(End::Terminated(Termination::Cancelled)),
             ended = work(run) => ended,
             () = tokio::time::sleep(time_left) => Err(End::Terminated(Termination::Timeout)),
-        };
-        (ended, account)
+        }
     }
 }
 
@@ -221,6 +268,16 @@ where
 pub(crate) enum Prepared {
     Script(protocol::Program),
     Wasm(Compiled),
+}
+
+/// A worker, loaded.
+pub(crate) enum Loaded {
+    /// To be evaluated from the base image.
+    Source(Arc<Evaluate>),
+    /// Evaluated before.
+    Image(Image),
+    /// Compiled.
+    Wasm(Runnable),
 }
 
 /// One execution on its way.
@@ -264,7 +321,13 @@ impl Run {
     }
 
     async fn javascript(&self, source: protocol::Program) -> Result<Finished, End> {
-        self.source(Arc::new(Evaluate { program: source, surface: self.invocation.surface, env: None })).await
+        self.source(Arc::new(Evaluate {
+            program: source,
+            surface: self.invocation.surface,
+            env: None,
+            loopback: false,
+        }))
+        .await
     }
 
     async fn source(&self, source: Arc<Evaluate>) -> Result<Finished, End> {
@@ -296,7 +359,13 @@ impl Run {
 
     async fn make_image(self, program: Program) -> Result<Image, End> {
         let source = self.inner.translate(program).await?;
-        self.image_of_source(Arc::new(Evaluate { program: source, surface: self.invocation.surface, env: None })).await
+        self.image_of_source(Arc::new(Evaluate {
+            program: source,
+            surface: self.invocation.surface,
+            env: None,
+            loopback: false,
+        }))
+        .await
     }
 
     async fn image_of_source(&self, source: Arc<Evaluate>) -> Result<Image, End> {
@@ -310,10 +379,10 @@ impl Run {
         T: Send + 'static,
         F: Future<Output = Result<T, End>> + Send + 'static,
     {
-        let inner = self.inner.clone();
+        let (inner, account) = (self.inner.clone(), self.account.clone());
         let held = async move {
             // Declared first, dropped last: the slot is free only when the store is gone.
-            let _slot = inner.admit().await?;
+            let _slot = inner.admit_run(&account).await?;
             let _ticking = inner.ticker.tick();
             work.await
         };
@@ -340,6 +409,21 @@ fn wasm_of(program: Program) -> Result<(Vec<u8>, bool), Program> {
 }
 
 impl Inner {
+    /// Waits for a slot. A run that another one has called is waited for by that one, which has a slot meanwhile: it must
+    /// not wait for ever for others that wait in the same way.
+    async fn admit_run(&self, account: &Account) -> Result<SemaphorePermit<'_>, End> {
+        let callers = account.callers().count();
+        if callers == 0 {
+            return Ok(self.admit().await?);
+        }
+        // All slots that there are may be its callers'.
+        let wait = if callers < self.slot_count { account.wall_left().min(LONGEST_CALL_WAIT) } else { Duration::ZERO };
+        match tokio::time::timeout(wait, self.admit()).await {
+            Ok(admitted) => Ok(admitted?),
+            Err(_) => Err(refusal("No slot is free for a call of a worker")),
+        }
+    }
+
     /// Waits for a slot, in a queue of bounded length.
     async fn admit(&self) -> Result<SemaphorePermit<'_>, Error> {
         if let Ok(permit) = self.slots.try_acquire() {
@@ -433,7 +517,7 @@ fn explain(code: Termination, account: &Account) -> GuestError {
             ("LimitError", format!("Output limit of {} bytes for result and logs exceeded", limits.output_bytes))
         }
         Termination::CallLimit => {
-            let exhausted = account.door.as_ref().and_then(|door| door.ledger().exhausted());
+            let exhausted = account.ledger().exhausted();
             ("LimitError", exhausted.map_or_else(|| "Limit of calls exceeded".to_owned(), |what| what.to_string()))
         }
         Termination::Cancelled => ("AbortError", "Execution was cancelled".to_owned()),

@@ -18,8 +18,8 @@ use doer_core::{
     tier::{Namespace, Tier},
 };
 use doer_sandbox::{
-    Answer, Entrypoint, ModuleSource, Outcome, Program, Reply,
-    loader::{Bounds, Code, EnvBinding, Key, LoadError, Registry, Stub},
+    Answer, Entrypoint, ModuleSource, Outcome, Program, WholeReply,
+    loader::{Bounds, Code, EnvBinding, Key, LoadError, Outbound, Registry, Stub},
 };
 use serde_json::{Value, json, value::to_raw_value};
 
@@ -38,6 +38,8 @@ fn code(main: &str) -> Code {
     Code {
         program: Program::Modules { main: "main.js".to_owned(), modules: modules.into() },
         env: None,
+        outbound: Outbound::Policy,
+        tails: Vec::new(),
         hash: main.to_owned(),
         limits: Limits::of(Tier::Tenant),
     }
@@ -65,8 +67,8 @@ fn get(path: &str) -> HttpRequest {
     }
 }
 
-async fn fetched(stub: &Stub, request: HttpRequest) -> Outcome<Reply> {
-    stub.fetch(Entrypoint::default(), request, invocation(Value::Null)).await.expect("a worker")
+async fn fetched(stub: &Stub, request: HttpRequest) -> Outcome<WholeReply> {
+    stub.fetch_whole(Entrypoint::default(), request, invocation(Value::Null)).await.expect("a worker")
 }
 
 async fn text(stub: &Stub, path: &str) -> String {
@@ -90,7 +92,7 @@ async fn refusal(stub: &Stub, entrypoint: Option<&str>, method: &str) -> String 
 }
 
 /// Asks until there is an image: it is made behind the first run.
-async fn imaged(stub: &Stub, path: &str) -> Outcome<Reply> {
+async fn imaged(stub: &Stub, path: &str) -> Outcome<WholeReply> {
     loop {
         let outcome = fetched(stub, get(path)).await;
         if !outcome.usage.cold_start {
@@ -195,7 +197,7 @@ fn entrypoints_are_exports_and_their_methods_can_be_called() {
         assert_eq!(result(&stub, Some("tools"), "double", json!([21])).await, json!(42));
         assert_eq!(result(&stub, None, "hello", json!(["you"])).await, json!("hello you"));
         let shop = Entrypoint(Some("Shop".to_owned()));
-        let reply = stub.fetch(shop, get("/"), invocation(Value::Null)).await.unwrap().answer.unwrap();
+        let reply = stub.fetch_whole(shop, get("/"), invocation(Value::Null)).await.unwrap().answer.unwrap();
         assert_eq!(&*reply.body, b"shop 3");
 
         assert_eq!(refusal(&stub, Some("None"), "x").await, "Worker has no such entrypoint: None");
@@ -250,7 +252,7 @@ fn a_failed_load_reaches_all_who_wait_and_is_forgotten() {
                 }
             }
         });
-        let waiting = (0..5).map(|_| stub.fetch(Entrypoint::default(), get("/"), invocation(Value::Null)));
+        let waiting = (0..5).map(|_| stub.fetch_whole(Entrypoint::default(), get("/"), invocation(Value::Null)));
         for failed in futures_util::future::join_all(waiting).await {
             assert_eq!(failed.unwrap_err().to_string(), "the worker's code cannot be had: out of order");
         }
@@ -349,7 +351,7 @@ fn names_that_nothing_came_of_are_not_kept() {
         let registry = registry(ROOM).await;
         for id in 0..100 {
             let stub = registry.get(key(&id.to_string()), || async { Err(LoadError::NotFound) });
-            stub.fetch(Entrypoint::default(), get("/"), invocation(Value::Null)).await.unwrap_err();
+            stub.fetch_whole(Entrypoint::default(), get("/"), invocation(Value::Null)).await.unwrap_err();
         }
         let (held, there) = (registry.get(key("held"), || async { Err(LoadError::NotFound) }), "there");
         let there = registry.get(key(there), counted(code("export default { fetch: () => new Response('there') }")).1);

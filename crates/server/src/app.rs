@@ -6,7 +6,7 @@ use doer_core::{
     run::CodeRunner,
     time::{Clock, SystemClock},
 };
-use doer_sandbox::{CompilerConfig, Sandbox, SandboxConfig};
+use doer_sandbox::{CompilerConfig, Sandbox, SandboxConfig, loader::Registry};
 use doer_services::keys::{KeyStore, NewKey};
 use thiserror::Error;
 
@@ -82,6 +82,9 @@ impl App {
             true => Some(start_sandbox(&config, &data).await?),
             false => None,
         };
+        if let Some(sandbox) = &sandbox {
+            platform.workers.connect(Registry::new(sandbox.clone(), config.workers.bounds));
+        }
         let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::default();
         let runner = Arc::new(Runner {

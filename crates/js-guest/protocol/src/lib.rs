@@ -53,6 +53,8 @@ pub struct Evaluate {
     pub surface: Surface,
     /// The members of a worker's `env`; absent where it is made of the services that are granted.
     pub env: Option<Vec<(String, Binding)>>,
+    /// Is there a loader that answers calls of the program's own exports, `ctx.exports`?
+    pub loopback: bool,
 }
 
 /// A member of a worker's `env`.
@@ -60,6 +62,12 @@ pub struct Evaluate {
 pub enum Binding {
     /// A value, as JSON text.
     Value(String),
+    /// A value that came from JavaScript: what it wrote for another heap to read.
+    Cloned(String),
+    /// Another worker, by a number of the host's.
+    Worker(u32),
+    /// The loader of workers itself.
+    Loader,
     /// A service, by its bit in [`Invoke::services`].
     Service(u32),
     /// All services as one object.
@@ -137,6 +145,10 @@ pub struct Invoke {
     pub services: Option<u32>,
     /// What the secrets of `env` are.
     pub secrets: Vec<String>,
+    /// `ctx.props`, where they came from JavaScript; they take the place of those in `context`.
+    pub props: Option<String>,
+    /// Does something answer `fetch`, though no service is granted?
+    pub outbound: bool,
 }
 
 /// What is asked of a program. An entrypoint is the name of an export; absent, the default export.
@@ -157,8 +169,8 @@ pub enum Event {
         url: String,
         /// Each `char` of a value stands for one byte.
         headers: Vec<(String, String)>,
-        /// The whole body.
-        body: Option<Vec<u8>>,
+        /// The body, where there is one.
+        body: Option<RequestBody>,
     },
     /// Call one of its methods.
     Call {
@@ -166,9 +178,36 @@ pub enum Event {
         entrypoint: Option<String>,
         /// Its name.
         method: String,
-        /// JSON text of an array.
-        arguments: String,
+        /// An array.
+        arguments: Data,
     },
+    /// Have one of its handlers (`scheduled`, `queue`, `tail`) take an event.
+    Handle {
+        /// Whose handler.
+        entrypoint: Option<String>,
+        /// Its name.
+        handler: String,
+        /// JSON text of the event.
+        event: String,
+    },
+}
+
+/// A value on its way between two programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Data {
+    /// JSON text; what is answered is JSON too.
+    Json(String),
+    /// What a guest wrote for another to read; what is answered is the same.
+    Cloned(String),
+}
+
+/// The body of a request that comes in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestBody {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// To be read piece by piece, by [`Operation::Read`] of this number.
+    Stream(u32),
 }
 
 /// Something that the guest wants done outside, for the `submit` import.
@@ -184,6 +223,64 @@ pub enum Operation<'a> {
     /// A request.
     #[serde(borrow)]
     Fetch(Request<'a>),
+    /// The next piece of a body that comes in: [`End::Chunk`].
+    Read {
+        /// The body's number.
+        source: u32,
+    },
+    /// Nobody reads on in a body that comes in.
+    Close {
+        /// The body's number.
+        source: u32,
+    },
+    /// A piece of the body of the response, after [`Step::Responded`]. It ends when there is room for more, and fails when
+    /// nobody reads on.
+    #[serde(borrow)]
+    Write(Bytes<'a>),
+    /// The body of the response is complete, or breaks off.
+    Finish {
+        /// Why it breaks off.
+        #[serde(borrow)]
+        error: Option<&'a str>,
+    },
+    /// A call of another worker's method, or one's own: [`End::Cloned`].
+    CallWorker(#[serde(borrow)] Target<'a>, #[serde(borrow)] WorkerCall<'a>),
+    /// A request to another worker, or oneself.
+    FetchWorker(#[serde(borrow)] Target<'a>, #[serde(borrow)] Request<'a>),
+    /// Loads a worker: [`End::Result`] with its number, or `null` where it has that id and no code, and is not loaded.
+    Load {
+        /// Its id, by which it is found again; it is anonymous where there is none.
+        #[serde(borrow)]
+        id: Option<&'a str>,
+        /// JSON text of its code.
+        #[serde(borrow)]
+        code: Option<&'a str>,
+    },
+}
+
+/// Whom a call of a worker is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target<'a> {
+    /// The number of a [`Binding::Worker`], or of one that was loaded; oneself where there is none.
+    pub worker: Option<u32>,
+    /// The export; the default one, or that of the binding, where there is none.
+    #[serde(borrow)]
+    pub entrypoint: Option<&'a str>,
+    /// `ctx.props`, as a guest writes values; those of the binding where there are none.
+    #[serde(borrow)]
+    pub props: Option<&'a str>,
+    /// JSON text of limits that are lower than the caller's own.
+    #[serde(borrow)]
+    pub limits: Option<&'a str>,
+}
+
+/// A call of a worker's method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerCall<'a> {
+    /// Its name.
+    pub method: &'a str,
+    /// An array, as a guest writes values.
+    pub arguments: &'a str,
 }
 
 /// What `submit` answers where it takes nothing more for now.
@@ -251,6 +348,13 @@ pub enum End<'a> {
     /// The answer to a request.
     #[serde(borrow)]
     Response(Response<'a>),
+    /// The next piece of a body; none at its end.
+    #[serde(borrow)]
+    Chunk(Option<Bytes<'a>>),
+    /// What a worker's method returned, as a guest writes values.
+    Cloned(&'a str),
+    /// It is done, and there is nothing to tell.
+    Done,
     /// A refusal or failure.
     #[serde(borrow)]
     Failed(Failure<'a>),
@@ -267,6 +371,8 @@ pub struct Response<'a> {
     /// The whole body.
     #[serde(borrow)]
     pub body: Bytes<'a>,
+    /// Where the body is not at hand: its number, for [`Operation::Read`].
+    pub stream: Option<u32>,
     /// Where it came from, after redirects.
     pub url: &'a str,
     /// Was there a redirect?
@@ -280,6 +386,9 @@ pub struct Failure<'a> {
     pub code: &'a str,
     /// For whoever called.
     pub message: &'a str,
+    /// The name of the error that a worker threw.
+    #[serde(borrow)]
+    pub name: Option<&'a str>,
     /// When it is worth trying again, where that is known.
     pub retry_after_ms: Option<u64>,
 }
@@ -292,6 +401,10 @@ pub enum Step<'a> {
     Ready,
     /// The invocation has finished, `waitUntil` included.
     Done(#[serde(borrow)] Answer<'a>),
+    /// There is an answer, and the invocation goes on: its body is written, or what `waitUntil` was given is not settled.
+    Responded(#[serde(borrow)] Answer<'a>),
+    /// The invocation that gave its answer before has finished.
+    Finished,
     /// The code threw, or could not be evaluated.
     Failed(#[serde(borrow)] Exception<'a>),
     /// Nothing to do until an operation ends or a timer is due.
@@ -318,10 +431,14 @@ pub enum Answer<'a> {
         /// Status and headers.
         #[serde(borrow)]
         head: ResponseHead<'a>,
-        /// The whole body.
+        /// The whole body; empty where it is written piece by piece.
         #[serde(borrow, serialize_with = "write_cow")]
         body: Cow<'a, [u8]>,
+        /// Is the body written piece by piece, by [`Operation::Write`]?
+        streamed: bool,
     },
+    /// What a method returned that another worker called, as a guest writes values.
+    Cloned(#[serde(borrow)] Cow<'a, str>),
 }
 
 #[expect(clippy::ptr_arg, reason = "the signature that serde asks for")]

@@ -87,7 +87,7 @@ fn failures_are_errors_of_their_door() {
             "globalThis.tell = (e) => { globalThis.said = [e instanceof Error, e.name, e.message, e.code, e.retryAfterMs].join() };
              env.db.get().catch(tell); fetch('http://a').catch(tell); fetch('http://a').catch(tell); env.db.get().catch(tell)",
         );
-        let failure = |code, retry_after_ms| End::Failed(Failure { code, message: "no", retry_after_ms });
+        let failure = |code, retry_after_ms| End::Failed(Failure { code, message: "no", name: None, retry_after_ms });
         let said = |ctx| eval::<String>(ctx, "said");
         end(ctx, 0, failure("quota", Some(5)));
         assert_eq!(said(ctx), "true,ServiceError,no,quota,5");
@@ -121,6 +121,7 @@ fn a_request_crosses_and_comes_back() {
             status: 200,
             headers: vec![("a", "1"), ("set-cookie", "x"), ("set-cookie", "y")],
             body: Bytes(b"hi"),
+            stream: None,
             url: "http://a/c#d",
             redirected: true,
         };

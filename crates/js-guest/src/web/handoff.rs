@@ -13,6 +13,8 @@ struct Handoff<'js> {
     is_response: Function<'js>,
     buffer_response: Function<'js>,
     take_response: Function<'js>,
+    is_streamed: Function<'js>,
+    send_response: Function<'js>,
     new_request: Function<'js>,
     bytes_of: Function<'js>,
     network_response: Function<'js>,
@@ -45,6 +47,8 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
         is_response: native.get("isResponse")?,
         buffer_response: native.get("bufferResponse")?,
         take_response: native.get("takeResponse")?,
+        is_streamed: native.get("isStreamedResponse")?,
+        send_response: native.get("sendResponse")?,
         new_request: native.get("newRequest")?,
         bytes_of: native.get("bytesOf")?,
         network_response: native.get("networkResponse")?,
@@ -79,6 +83,26 @@ pub fn take_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<TakenResp
     Ok(TakenResponse { status: parts.get(0)?, headers, body: body_bytes(&parts.get(2)?)?, content_type })
 }
 
+/// Does the body of a response come piece by piece?
+///
+/// # Errors
+/// A `TypeError` in JavaScript where `value` is no response.
+pub fn is_streamed<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<bool> {
+    function(ctx, |handoff| handoff.is_streamed.clone())?.call((value.clone(),))
+}
+
+/// Begins to send a response whose body comes piece by piece: its status and headers, and a promise of the end.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where its body was used before.
+pub fn send_response<'js>(
+    ctx: &Ctx<'js>,
+    value: Value<'js>,
+) -> Result<(u16, Vec<(String, String)>, rquickjs::Promise<'js>)> {
+    let parts: Array<'js> = function(ctx, |handoff| handoff.send_response.clone())?.call((value,))?;
+    Ok((parts.get(0)?, pairs(&parts.get(1)?)?, parts.get(2)?))
+}
+
 /// A `Request` as a handler receives it. Names of headers may have any case.
 ///
 /// # Errors
@@ -88,9 +112,9 @@ pub fn new_request<'js>(
     url: &str,
     method: &str,
     headers: &[(String, String)],
-    body: Option<&[u8]>,
+    body: Option<IncomingBody<'_>>,
 ) -> Result<Value<'js>> {
-    let body = body.map(|body| TypedArray::<u8>::new_copy(ctx.clone(), body)).transpose()?;
+    let body = body.map(|body| incoming(ctx, body)).transpose()?;
     // Headers go as arguments: filling an array could run setters that user code put on its prototype.
     let mut args = Args::new(ctx.clone(), 3 + 2 * headers.len());
     args.push_arg(url)?;
@@ -117,13 +141,30 @@ pub fn response_from_network<'js>(ctx: &Ctx<'js>, response: &Response<'_>) -> Re
     args.push_arg(response.redirected)?;
     args.push_arg(match response.status {
         101 | 204 | 205 | 304 => None,
-        _ => Some(TypedArray::<u8>::new_copy(ctx.clone(), response.body.0)?),
+        _ => Some(incoming(ctx, response.stream.map_or(IncomingBody::Whole(response.body.0), IncomingBody::Stream))?),
     })?;
     for (name, value) in &response.headers {
         args.push_arg(*name)?;
         args.push_arg(*value)?;
     }
     function(ctx, |handoff| handoff.network_response.clone())?.call_arg(args)
+}
+
+/// A body that comes in.
+#[derive(Debug, Clone, Copy)]
+pub enum IncomingBody<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// To be read from the host, under this number.
+    Stream(u32),
+}
+
+/// A body as the scripts take it: bytes, or a number.
+fn incoming<'js>(ctx: &Ctx<'js>, body: IncomingBody<'_>) -> Result<Value<'js>> {
+    match body {
+        IncomingBody::Whole(bytes) => Ok(TypedArray::<u8>::new_copy(ctx.clone(), bytes)?.into_value()),
+        IncomingBody::Stream(number) => Ok(Value::new_number(ctx.clone(), f64::from(number))),
+    }
 }
 
 /// Reports what nobody caught: to the listeners of `error` on the global object, else to the console.

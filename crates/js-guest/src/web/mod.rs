@@ -22,7 +22,9 @@ mod headers;
 mod mime;
 mod multipart;
 mod network;
+mod pieces;
 mod script;
+mod stubs;
 mod text;
 mod url;
 mod url_pattern;
@@ -31,15 +33,16 @@ mod url_pattern;
 mod tests;
 
 pub use handoff::{
-    TakenResponse, buffer_response, bytes_of, fetch_function, is_response, new_request, report, response_from_network,
-    take_response,
+    IncomingBody, TakenResponse, buffer_response, bytes_of, fetch_function, is_response, is_streamed, new_request,
+    report, response_from_network, send_response, take_response,
 };
+pub use stubs::{absent_service, exports, from_wire, loader, to_wire, worker};
 
-/// What many runs touch, in the order in which they build on each other.
+/// What many runs touch (`web/*.js`), in the order in which they build on each other.
 const USUAL: &[&str] = &[
+    "room",
     "core",
     "iterable",
-    "quota",
     "event",
     "event_target",
     "error_event",
@@ -53,29 +56,40 @@ const USUAL: &[&str] = &[
     "body",
     "request",
     "response",
+    "pieces",
     "fetch",
-    "clone",
-    "crypto",
     "performance",
     "globals",
 ];
 
-/// What few runs touch, and large.
+/// What few runs touch, and large (`web/large/*.js`).
 const LARGE: &[&str] = &[
     VENDORED_STREAMS,
     "streams",
     "text_streams",
     "compression",
     "url_pattern",
+    "quota",
     "crypto_key",
     "crypto_algorithms",
     "crypto_import",
     "subtle",
+    "crypto",
+    "clone",
     "message",
+    "wire",
+    "stubs",
 ];
 
 /// Somebody else's, and wrapped so that it leaves its classes where ours look for them.
-const VENDORED_STREAMS: &str = "vendor/web-streams-polyfill";
+const VENDORED_STREAMS: &str = "web-streams-polyfill";
+
+/// The path of what `build.rs` has made.
+macro_rules! packed {
+    ($name:literal) => {
+        concat!(env!("OUT_DIR"), "/", $name)
+    };
+}
 
 /// To be called before each invocation's code runs. Without `network`, `fetch` refuses.
 pub fn begin_invocation(network: bool) {
@@ -86,7 +100,7 @@ pub fn begin_invocation(network: bool) {
 /// The platform amid its installation.
 pub struct Platform<'js> {
     native: Object<'js>,
-    scripts: Scripts,
+    usual: Scripts,
 }
 
 /// Puts what many runs touch on the global object.
@@ -94,7 +108,7 @@ pub struct Platform<'js> {
 /// # Errors
 /// Only if the platform's own scripts do not run, which is a defect of the build.
 pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Platform<'js>> {
-    let scripts = Scripts::unpack();
+    let usual = Scripts::unpack(include_bytes!(packed!("usual.deflated")), include!(packed!("usual.len")));
     let native = Object::new_proto(ctx.clone(), None)?;
     base64::install(&native)?;
     class_id::install(&native)?;
@@ -108,21 +122,25 @@ pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Platform<'js>> {
     mime::install(&native)?;
     multipart::install(&native)?;
     network::install(&native)?;
+    pieces::install(&native)?;
+    stubs::install(&native)?;
     url::install(&native)?;
     url_pattern::install(&native)?;
-    run(&native, &scripts, USUAL)?;
+    run(&native, &usual, USUAL)?;
     handoff::keep(ctx, &native)?;
-    Ok(Platform { native, scripts })
+    Ok(Platform { native, usual })
 }
 
 impl Platform<'_> {
-    /// Puts the rest there. Gives back what has held the scripts' text: a block low in the heap, from before all of them.
+    /// Puts the rest there. Gives back what held the text of the usual scripts: a block low in the heap, from before them.
     ///
     /// # Errors
     /// As [`install`].
     pub fn complete(self) -> Result<String> {
-        run(&self.native, &self.scripts, LARGE)?;
-        Ok(self.scripts.0)
+        let large = Scripts::unpack(include_bytes!(packed!("large.deflated")), include!(packed!("large.len")));
+        run(&self.native, &large, LARGE)?;
+        stubs::keep(self.native.ctx(), &self.native)?;
+        Ok(self.usual.0)
     }
 }
 
@@ -146,16 +164,13 @@ fn run(native: &Object<'_>, scripts: &Scripts, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The text of all scripts, packed by `build.rs`: name, zero, text, zero, for each.
+/// The text of scripts, packed by `build.rs`: name, zero, text, zero, for each.
 struct Scripts(String);
 
 impl Scripts {
-    const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/scripts.deflated"));
-    const LEN: usize = include!(concat!(env!("OUT_DIR"), "/scripts_len.rs"));
-
-    fn unpack() -> Self {
-        let mut texts = Vec::with_capacity(Self::LEN);
-        let unpacked = Decompress::new(false).decompress_vec(Self::PACKED, &mut texts, FlushDecompress::Finish);
+    fn unpack(packed: &[u8], len: usize) -> Self {
+        let mut texts = Vec::with_capacity(len);
+        let unpacked = Decompress::new(false).decompress_vec(packed, &mut texts, FlushDecompress::Finish);
         debug_assert!(unpacked.is_ok());
         Self(String::from_utf8(texts).unwrap_or_default())
     }

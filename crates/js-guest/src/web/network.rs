@@ -33,10 +33,15 @@ fn start<'js>(ctx: Ctx<'js>, parts: Array<'js>, resolve: Function<'js>, reject: 
     if !PERMITTED.get() {
         return Err(Exception::throw_type(&ctx, "fetch is not permitted: no egress policy allows network access here"));
     }
+    with_request(&parts, |request| operations::submit(&ctx, &Operation::Fetch(request), resolve, reject))
+}
+
+/// The message that the parts of a request become.
+pub(super) fn with_request<R>(parts: &Array<'_>, send: impl FnOnce(Request<'_>) -> Result<R>) -> Result<R> {
     let (method, url, redirect): (Text, Text, Text) = (parts.get(0)?, parts.get(1)?, parts.get(2)?);
     let headers = pairs(&parts.get(3)?)?;
-    let body = body_bytes(&parts.get::<Value<'js>>(4)?)?;
-    let request = Request {
+    let body = body_bytes(&parts.get::<Value<'_>>(4)?)?;
+    send(Request {
         method: &method.0,
         url: &url.0,
         headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
@@ -46,6 +51,5 @@ fn start<'js>(ctx: Ctx<'js>, parts: Array<'js>, resolve: Function<'js>, reject: 
             "error" => Redirect::Error,
             _ => Redirect::Follow,
         },
-    };
-    operations::submit(&ctx, &Operation::Fetch(request), resolve, reject)
+    })
 }

@@ -13,6 +13,7 @@ mod objects;
 mod streams;
 mod subtle;
 mod urls;
+mod wire;
 
 /// `assert`, `equal`, `throws` and `rejects` for the scripts of the tests.
 const HARNESS: &str = r#"

@@ -9,7 +9,7 @@ use wasmparser::{Encoding, FunctionBody, Operator, Parser, Payload};
 use super::answer::Refusal;
 use crate::{
     engine::{COMPONENT_PARTS, TABLE_ELEMENTS},
-    image::PAGE_BYTES,
+    memory::WASM_PAGE_BYTES,
 };
 
 /// Functions with a body. A whole Python interpreter has 20,000.
@@ -101,7 +101,7 @@ impl Counts {
             Payload::MemorySection(section) => {
                 at_most(section.count(), MAX_MEMORIES, "memories")?;
                 for memory in section {
-                    let bytes = memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES as u64);
+                    let bytes = memory.map_err(invalid)?.initial.saturating_mul(WASM_PAGE_BYTES as u64);
                     self.memory_bytes = self.memory_bytes.saturating_add(bytes);
                 }
             }

@@ -26,7 +26,7 @@ use super::module::{
     streams::{Stderr, Stdout, StdoutFull},
 };
 use crate::{
-    Answer, Event, Invocation, Reply,
+    Answer, Event, Invocation, Reply, Request,
     account::{Account, Ended},
     outcome::Finished,
     store::{self, End, State},
@@ -83,14 +83,16 @@ impl Component {
                 self.execute(worker, account, input.as_deref()).await.map(Finished::Result)
             }
             (Event::Fetch(entrypoint, request), Some(worker), _) => match &entrypoint.0 {
-                None => self.fetch(worker, account, request.clone()).await.map(Finished::Response),
+                None => self.fetch(worker, account, whole(account, request).await?).await.map(Finished::Response),
                 Some(name) => Err(guest("Error", format!("Worker has no such entrypoint: {name}"))),
             },
             (Event::Fetch(..), None, _) => Err(guest(
                 "Error",
                 "The component does not export wasi:http/incoming-handler: it answers no requests".to_owned(),
             )),
-            (Event::Call(..), ..) => Err(guest("Error", "A component has no methods to call".to_owned())),
+            (Event::Call(..) | Event::CallCloned(..) | Event::Handle(..), ..) => {
+                Err(guest("Error", "A component has no methods to call, and no handlers but of requests".to_owned()))
+            }
             // There is always one of the two.
             (Event::Execute(_), None, None) => Err(link_error("the component exports nothing to run")),
         }
@@ -147,7 +149,7 @@ impl Component {
     ) -> Result<Reply, End> {
         let collected = self.handle(worker, account, request).await?;
         let body = account.take_response(&collected.body, collected.head.bytes())?;
-        Ok(Reply { head: collected.head, body })
+        Ok(Reply { head: collected.head, body: body.into() })
     }
 
     async fn handle(
@@ -162,6 +164,21 @@ impl Component {
         running.finish()?;
         Ok(collected)
     }
+}
+
+/// A request with all of its body, which may be as much as a run may move.
+async fn whole(account: &Account, request: &Request) -> Result<HttpRequest, End> {
+    let body = match (request.body.whole(), account.take_incoming()) {
+        (_, Some(body)) => {
+            let broken = |error| guest("TypeError", format!("The request's body cannot be read: {error}"));
+            Some(body.collect(account.limits.transfer_bytes).await.map_err(broken)?)
+        }
+        (Some(bytes), None) => bytes.clone(),
+        (None, None) => None,
+    };
+    let Request { method, url, headers, body: _ } = request;
+    let (method, url, headers) = (method.clone(), url.clone(), headers.clone());
+    Ok(HttpRequest { method, url, headers, body, redirect: Redirect::Manual })
 }
 
 /// A store, and the promise that its fuel and its last words are accounted for however it ends.

@@ -7,13 +7,24 @@
 //!
 //! Code that was loaded runs from the base image first. Behind that first run an image is made of the worker's heap after
 //! its top level, and from then on every run starts from there, with a heap of its own.
+//!
+//! A run reaches other workers through what its code is bound to: `env` bindings and `ctx.exports`, the worker that answers
+//! its `fetch`, `env.LOADER`. Each such call is a run of its own, in a slot of its own, on behalf of the same caller and at
+//! the expense of the same budget; it ends at the latest with the run that made it, unless that one has its answer already.
 
+mod bindings;
+mod code;
+mod host;
+mod neighbours;
 mod registry;
 mod slot;
 mod stub;
+mod tails;
 mod worker;
 
+pub use bindings::{EnvBinding, Outbound, Props, WorkerBinding};
+pub use host::{Host, NoHost};
 pub use registry::{Bounds, Key, Registry, RegistryStats};
 pub use slot::{Factory, LoadError};
 pub use stub::Stub;
-pub use worker::{Code, EnvBinding};
+pub use worker::Code;

@@ -5,16 +5,18 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use dashmap::DashMap;
 use doer_core::tier::Namespace;
+use tokio::time::Instant;
 
 use super::{
+    host::{Host, NoHost},
     slot::{Factory, LoadError, Slot},
     stub::Stub,
-    worker::{Code, Source, Worker, evaluate},
+    worker::{Code, Source, Worker},
 };
 use crate::{GuestError, Sandbox, sandbox::Prepared};
 
@@ -63,6 +65,7 @@ pub struct Registry {
 
 pub(super) struct Inner {
     pub(super) sandbox: Sandbox,
+    pub(super) host: Arc<dyn Host>,
     slots: DashMap<Key, Arc<Slot>>,
     bounds: Bounds,
     began: Instant,
@@ -78,11 +81,17 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// An empty registry of workers that run in `sandbox`.
+    /// An empty registry of workers that run in `sandbox`, and have no bindings to other workers, and no secrets.
     pub fn new(sandbox: Sandbox, bounds: Bounds) -> Self {
+        Self::with_host(sandbox, bounds, Arc::new(NoHost))
+    }
+
+    /// An empty registry of workers whose bindings `host` knows.
+    pub fn with_host(sandbox: Sandbox, bounds: Bounds, host: Arc<dyn Host>) -> Self {
         let counter = || AtomicU64::new(0);
         let inner = Inner {
             sandbox,
+            host,
             slots: DashMap::new(),
             bounds,
             began: Instant::now(),
@@ -96,17 +105,18 @@ impl Registry {
     /// The worker of that name. Does nothing yet: `factory` is asked for the code by the first call of the stub, and again
     /// by the first after the worker was let go.
     pub fn get(&self, key: Key, factory: impl Factory) -> Stub {
-        let slot = Arc::clone(self.inner.slots.entry(key).or_default().value());
-        Stub { registry: Arc::clone(&self.inner), slot, factory: Arc::new(factory) }
+        self.inner.stub(key, Arc::new(factory))
     }
 
-    /// A worker without a name, which is never found again.
+    /// A worker without a name, which is never found again. It is bound to no other workers and secrets: those are of a
+    /// namespace.
     pub fn load(&self, code: Code) -> Stub {
-        let factory = move || {
-            let code = code.clone();
-            async move { Ok(code) }
-        };
-        Stub { registry: Arc::clone(&self.inner), slot: Arc::default(), factory: Arc::new(factory) }
+        self.inner.anonymous(None, super::code::factory(code))
+    }
+
+    /// The same, bound to what there is in a namespace.
+    pub fn load_in(&self, namespace: Namespace, code: Code) -> Stub {
+        self.inner.anonymous(Some(namespace), super::code::factory(code))
     }
 
     /// Forgets a worker. Runs that have begun end on the code they began with.
@@ -158,6 +168,40 @@ impl Registry {
 }
 
 impl Inner {
+    pub(super) fn stub(self: &Arc<Self>, key: Key, factory: Arc<dyn Factory>) -> Stub {
+        let namespace = Some(key.namespace.clone());
+        let slot = Arc::clone(self.slots.entry(key).or_default().value());
+        Stub { registry: Arc::clone(self), slot, factory, namespace }
+    }
+
+    pub(super) fn anonymous(self: &Arc<Self>, namespace: Option<Namespace>, factory: Arc<dyn Factory>) -> Stub {
+        Stub { registry: Arc::clone(self), slot: Arc::default(), factory, namespace }
+    }
+
+    /// A worker that is loaded, for who has no code of it at hand.
+    pub(super) fn find_ready(self: &Arc<Self>, key: &Key) -> Option<Stub> {
+        let slot = self.slots.get(key).filter(|slot| slot.ready().is_some()).map(|slot| Arc::clone(&slot))?;
+        let namespace = Some(key.namespace.clone());
+        Some(Stub { registry: Arc::clone(self), slot, factory: NoHost.factory(key), namespace })
+    }
+
+    /// The values of a worker's secrets, in the order of their numbers.
+    pub(super) async fn secrets(
+        &self,
+        namespace: Option<&Namespace>,
+        worker: &Worker,
+    ) -> Result<Vec<String>, LoadError> {
+        let mut values = Vec::with_capacity(worker.links.secrets.len());
+        for name in &worker.links.secrets {
+            let value = match namespace {
+                Some(namespace) => self.host.secret(namespace, name).await?,
+                None => None,
+            };
+            values.push(value.ok_or_else(|| LoadError::Factory(format!("there is no secret {name:?}").into()))?);
+        }
+        Ok(values)
+    }
+
     /// Milliseconds since the registry began.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -182,7 +226,7 @@ impl Inner {
         let code = factory.code().await?;
         let prepared = self.sandbox.prepare(code.program.clone()).await;
         let source = match prepared.map_err(|error| LoadError::Host(Arc::new(error)))? {
-            Ok(Prepared::Script(program)) => Source::Script(Arc::new(evaluate(program, code.env.as_deref()))),
+            Ok(Prepared::Script(program)) => Source::script(&code, program),
             // Nothing of it would ever be seen.
             Ok(Prepared::Wasm(_)) if code.env.as_ref().is_some_and(|env| !env.is_empty()) => {
                 let (name, message) = ("TypeError".to_owned(), "env: WebAssembly has none".to_owned());

@@ -5,9 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use doer_core::{limits::Limits, service::Service};
-use doer_guest_protocol::{Binding, Evaluate, Surface};
+use doer_core::limits::Limits;
+use doer_guest_protocol::{Evaluate, Surface};
 
+use super::bindings::{EnvBinding, Links, Outbound, WorkerBinding, guest_bindings};
 use crate::{Image, Program, guest::module::Runnable};
 
 /// What a worker is made of.
@@ -17,31 +18,14 @@ pub struct Code {
     pub program: Program,
     /// The members of its `env`; absent, `env` is the services it is granted.
     pub env: Option<Vec<(String, EnvBinding)>>,
+    /// What answers its `fetch`.
+    pub outbound: Outbound,
+    /// Workers that are told of each of its runs, when it has ended.
+    pub tails: Vec<WorkerBinding>,
     /// Tells code apart: the same for the same code, another for any other.
     pub hash: String,
     /// What its top level may use, when an image is made of it.
     pub limits: Limits,
-}
-
-/// A member of `env`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EnvBinding {
-    /// A value, as JSON text.
-    Value(String),
-    /// A service.
-    Service(Service),
-    /// All services in one object.
-    Unified,
-}
-
-/// The members as the guest takes them.
-pub(super) fn bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Binding)> {
-    let binding = |binding: &EnvBinding| match binding {
-        EnvBinding::Value(json) => Binding::Value(json.clone()),
-        EnvBinding::Service(service) => Binding::Service(*service as u32),
-        EnvBinding::Unified => Binding::Unified,
-    };
-    env.iter().map(|(name, member)| (name.clone(), binding(member))).collect()
 }
 
 /// A worker that is loaded. Runs that have begun hold on to it: it may have been let go, or replaced, meanwhile.
@@ -51,6 +35,8 @@ pub(super) struct Worker {
     pub(super) hash: String,
     pub(super) source: Source,
     pub(super) limits: Limits,
+    /// Whom it is bound to.
+    pub(super) links: Links,
     source_bytes: u64,
     image: OnceLock<Image>,
     /// Somebody makes an image, or has found that there can be none.
@@ -67,12 +53,17 @@ pub(super) enum Source {
     Wasm(Runnable, u64),
 }
 
+impl Source {
+    /// What is evaluated of a program that was translated.
+    pub(super) fn script(code: &Code, program: doer_guest_protocol::Program) -> Self {
+        let env = code.env.as_deref().map(guest_bindings);
+        Self::Script(Arc::new(Evaluate { program, surface: Surface::Full, env, loopback: true }))
+    }
+}
+
 impl Worker {
     pub(super) fn new(code: &Code, source: Source) -> Self {
-        let env = code.env.iter().flatten().map(|(name, member)| match member {
-            EnvBinding::Value(json) => name.len() + json.len(),
-            EnvBinding::Service(_) | EnvBinding::Unified => name.len(),
-        });
+        let env = code.env.iter().flatten().map(|(name, member)| name.len() + member.size_bytes());
         let native_bytes = match &source {
             Source::Script(_) => 0,
             Source::Wasm(_, bytes) => *bytes,
@@ -81,6 +72,7 @@ impl Worker {
             hash: code.hash.clone(),
             source,
             limits: code.limits,
+            links: Links::of(code),
             source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64 + native_bytes,
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
@@ -119,9 +111,4 @@ impl Worker {
     pub(super) fn last_used(&self) -> u64 {
         self.last_used.load(Relaxed)
     }
-}
-
-/// What is evaluated of a program that was translated.
-pub(super) fn evaluate(program: doer_guest_protocol::Program, env: Option<&[(String, EnvBinding)]>) -> Evaluate {
-    Evaluate { program, surface: Surface::Full, env: env.map(bindings) }
 }

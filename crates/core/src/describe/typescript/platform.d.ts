@@ -54,3 +54,17 @@ interface CallOptions {
    */
   namespace?: string;
 }
+
+/** A `DOMException` that says how much there was: not yet in the libraries of the compiler. */
+interface QuotaExceededError extends DOMException {
+  readonly quota: number | null;
+  readonly requested: number | null;
+}
+interface QuotaExceededErrorOptions {
+  quota?: number;
+  requested?: number;
+}
+declare var QuotaExceededError: {
+  prototype: QuotaExceededError;
+  new(message?: string, options?: QuotaExceededErrorOptions): QuotaExceededError;
+};

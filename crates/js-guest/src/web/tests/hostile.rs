@@ -86,7 +86,7 @@ fn the_invoker_makes_requests() {
     with_platform(|ctx| {
         let headers = [("X-A".to_owned(), "1".to_owned()), ("cookie".to_owned(), "é".to_owned())];
         ctx.eval::<(), _>("globalThis.saved = Request; globalThis.Request = undefined; Object.defineProperty(Array.prototype, 0, { set() { throw 1; }, configurable: true })").unwrap();
-        let request = new_request(&ctx, "http://a/b", "post", &headers, Some(b"{}"))
+        let request = new_request(&ctx, "http://a/b", "post", &headers, Some(crate::web::IncomingBody::Whole(b"{}")))
             .catch(&ctx)
             .map_err(|e| e.to_string())
             .unwrap();

@@ -8,7 +8,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use doer_core::{
     fault::Termination,
     outbound::{HttpRequest, HttpResponse, Redirect},
     scoped::CallError,
-    service::{Method, Service, ServiceError},
+    service::{Code, Method, Service, ServiceError},
 };
 use doer_guest_protocol::{self as protocol, Completion, Failure, Operation, REFUSED, Resume, encode};
 use futures_util::{
@@ -27,15 +27,20 @@ use futures_util::{
 };
 use serde_json::value::RawValue;
 
+use super::pieces::{Piece, Pieces};
 use crate::{
+    GuestError, Reply, ResponseHead,
     account::{Account, Ended},
-    door::Door,
+    body::Writer,
+    links::{Outbound, Refusal, Target, Workers},
 };
 
 /// Operations at a time; the guest is asked to wait for some before it starts more.
 const MAX_IN_FLIGHT: usize = 1024;
 /// Method, URL and headers of a request, which no budget counts.
 const MAX_HEAD_BYTES: usize = 32 << 10;
+/// What is passed on of the reason for which a body breaks off.
+const MAX_REASON_CHARS: usize = 1024;
 /// Once so much has come back, the guest is told of it before more is collected: it holds both copies for a moment.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -62,6 +67,7 @@ pub(crate) struct Operations {
     last_number: u32,
     /// Bytes that were taken from the guest, and that nobody has charged yet.
     uncharged: Arc<AtomicU64>,
+    pieces: Pieces,
 }
 
 /// An operation that has ended.
@@ -75,6 +81,11 @@ struct Ending {
 enum Given {
     Result(Box<RawValue>),
     Response(HttpResponse),
+    /// A response whose body is at hand, or the number of one that is not.
+    Reply(ResponseHead, Result<Bytes, u32>),
+    Chunk(Option<Bytes>),
+    Cloned(String),
+    Thrown(GuestError),
 }
 
 /// Bytes of an operation that has not begun.
@@ -94,7 +105,13 @@ impl Operations {
             aborts: HashMap::new(),
             last_number: 0,
             uncharged: Arc::default(),
+            pieces: Pieces::of(account),
         }
+    }
+
+    /// Where the body of the response goes from now on.
+    pub(super) fn respond(&self, writer: Writer) {
+        self.pieces.respond(writer);
     }
 
     /// Takes an operation, which lies in the guest's memory: nothing is copied that there is no budget for. It begins with
@@ -103,12 +120,11 @@ impl Operations {
     /// # Errors
     /// The end of the execution, where it moves too many bytes; whatever the guest got wrong.
     pub(super) fn submit(&mut self, message: &[u8]) -> wasmtime::Result<u32> {
-        let Some(door) = &self.account.door else { return Ok(REFUSED) };
         if self.running.len() >= MAX_IN_FLIGHT {
             return Ok(REFUSED);
         }
         // Before as much as a look at it.
-        self.afford(door, message.len().saturating_sub(MAX_HEAD_BYTES))?;
+        self.afford(message.len().saturating_sub(MAX_HEAD_BYTES))?;
         let operation = protocol::decode(message).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
         self.last_number = match self.last_number.wrapping_add(1) {
             REFUSED => 0,
@@ -118,25 +134,79 @@ impl Operations {
         let account = Arc::clone(&self.account);
         let running = match operation {
             Operation::Call { method, arguments } => {
-                let uncharged = self.afford(door, arguments.len())?;
+                let uncharged = self.afford(arguments.len())?;
                 let method = METHODS.get(method as usize).ok_or_else(|| wasmtime::Error::msg("no such method"))?;
                 let arguments = RawValue::from_string(arguments.to_owned())?;
                 call(account, number, method, arguments, uncharged).boxed()
             }
             Operation::Fetch(request) => {
-                let uncharged = self.afford(door, request.body.map_or(0, |body| body.0.len()))?;
+                let uncharged = self.afford(request.body.map_or(0, |body| body.0.len()))?;
+                match (taken(&request), self.account.links.outbound) {
+                    (Ok(request), Outbound::Policy) => self.abortable(number, fetch(account, request, uncharged)),
+                    (Ok(request), Outbound::Worker(worker)) => {
+                        drop(uncharged);
+                        let target = Target { worker: Some(worker), entrypoint: None, props: None, limits: None };
+                        self.abortable(number, fetch_worker(account, self.pieces.clone(), target, request))
+                    }
+                    (Ok(_), Outbound::Nothing) => {
+                        let refused = ServiceError::forbidden("fetch is not permitted: globalOutbound is null");
+                        std::future::ready(Ending { number, end: Some(Err(refused.into())) }).boxed()
+                    }
+                    (Err(refused), _) => std::future::ready(Ending { number, end: Some(Err(refused.into())) }).boxed(),
+                }
+            }
+            Operation::Read { source } => {
+                let read = self.pieces.clone().read(account, source);
+                read.map(move |piece| Ending { number, end: Some(piece.map_or_else(ended, given)) }).boxed()
+            }
+            Operation::Close { source } => {
+                self.pieces.close(source);
+                std::future::ready(Ending { number, end: None }).boxed()
+            }
+            Operation::Write(piece) => {
+                account.stream(piece.0.len())?;
+                let write = self.pieces.clone().write(Bytes::copy_from_slice(piece.0));
+                write.map(move |piece| Ending { number, end: Some(given(piece)) }).boxed()
+            }
+            Operation::Finish { error } => {
+                self.pieces.finish(error.map_or(Ok(()), |error| Err(error.chars().take(MAX_REASON_CHARS).collect())));
+                std::future::ready(Ending { number, end: None }).boxed()
+            }
+            Operation::CallWorker(target, call) => {
+                drop(self.afford(call.arguments.len() + target.props.map_or(0, str::len))?);
+                let (method, arguments) = (call.method.to_owned(), call.arguments.to_owned());
+                let call = call_worker(account, to(&target), method, arguments);
+                call.map(move |end| Ending { number, end: Some(end) }).boxed()
+            }
+            Operation::FetchWorker(target, request) => {
+                let body = request.body.map_or(0, |body| body.0.len());
+                drop(self.afford(body + target.props.map_or(0, str::len))?);
                 match taken(&request) {
                     Ok(request) => {
-                        let (fetch, abort) = abortable(fetch(account, request, uncharged));
-                        self.aborts.insert(number, abort);
-                        fetch.map(move |end| Ending { number, end: end.ok() }).boxed()
+                        self.abortable(number, fetch_worker(account, self.pieces.clone(), to(&target), request))
                     }
                     Err(refused) => std::future::ready(Ending { number, end: Some(Err(refused.into())) }).boxed(),
                 }
             }
+            Operation::Load { id, code } => {
+                drop(self.afford(code.map_or(0, str::len))?);
+                let load = load(account, id.map(str::to_owned), code.map(str::to_owned));
+                load.map(move |end| Ending { number, end: Some(end) }).boxed()
+            }
         };
         self.running.push(running);
         Ok(number)
+    }
+
+    /// What the guest can give up.
+    fn abortable(
+        &mut self,
+        number: u32,
+        work: impl Future<Output = Result<Given, CallError>> + Send + 'static,
+    ) -> BoxFuture<'static, Ending> {
+        let (work, abort) = abortable(work);
+        self.aborts.insert(number, abort);
+        work.map(move |end| Ending { number, end: end.ok() }).boxed()
     }
 
     /// Gives an operation up.
@@ -159,19 +229,38 @@ impl Operations {
     pub(super) async fn ended(&mut self, pause: Option<Duration>) -> Result<Vec<u8>, Ended> {
         let mut pause = pin!(pause.map(tokio::time::sleep));
         let endings = poll_fn(|context| {
-            let (mut endings, mut bytes) = (Vec::new(), 0);
-            while bytes < MAX_BATCH_BYTES
-                && let Poll::Ready(Some(ending)) = self.running.poll_next_unpin(context)
-            {
-                bytes += ending.size_bytes();
-                endings.push(ending);
-            }
+            let endings = self.poll(context);
             let waits =
                 endings.is_empty() && pause.as_mut().as_pin_mut().is_none_or(|pause| pause.poll(context).is_pending());
             if waits { Poll::Pending } else { Poll::Ready(endings) }
         });
         let endings = endings.await;
-        for ending in &endings {
+        self.told(&endings)
+    }
+
+    /// The same of what has ended already: a guest that asks need not be left and entered again for it. What has not
+    /// ended is polled again by [`Operations::ended`], which says who is to be woken.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn ended_already(&mut self) -> Result<Vec<u8>, Ended> {
+        let endings = self.poll(&mut Context::from_waker(Waker::noop()));
+        self.told(&endings)
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Vec<Ending> {
+        let (mut endings, mut bytes) = (Vec::new(), 0);
+        while bytes < MAX_BATCH_BYTES
+            && let Poll::Ready(Some(ending)) = self.running.poll_next_unpin(context)
+        {
+            bytes += ending.size_bytes();
+            endings.push(ending);
+        }
+        endings
+    }
+
+    fn told(&mut self, endings: &[Ending]) -> Result<Vec<u8>, Ended> {
+        for ending in endings {
             self.aborts.remove(&ending.number);
             if let Some(Err(CallError::Ended(termination))) = &ending.end {
                 return Err(Ended(*termination));
@@ -182,12 +271,13 @@ impl Operations {
     }
 
     /// Sets bytes aside until they are charged.
-    fn afford(&self, door: &Door, bytes: usize) -> Result<Uncharged, Ended> {
+    fn afford(&self, bytes: usize) -> Result<Uncharged, Ended> {
+        let ledger = self.account.ledger();
         let uncharged = self.uncharged.load(Relaxed).saturating_add(bytes as u64);
-        if uncharged > door.ledger().bytes_left() {
+        if uncharged > ledger.bytes_left() {
             // It says so itself, and which budget it was.
             let all = usize::try_from(uncharged).unwrap_or(usize::MAX);
-            return Err(Ended(door.ledger().charge_bytes(all).err().unwrap_or(Termination::CallLimit)));
+            return Err(Ended(ledger.charge_bytes(all).err().unwrap_or(Termination::CallLimit)));
         }
         self.uncharged.store(uncharged, Relaxed);
         Ok(Uncharged(Arc::clone(&self.uncharged), bytes as u64))
@@ -204,10 +294,101 @@ async fn call(
     // The services charge them, with their first poll.
     drop(uncharged);
     let end = match &account.door {
-        Some(door) => Some(door.call(method.service.name(), method.name, Some(&arguments)).await.map(Given::Result)),
-        None => None,
+        Some(door) => door.call(method.service.name(), method.name, Some(&arguments)).await.map(Given::Result),
+        None => Err(ServiceError::forbidden("Access denied: no services are granted").into()),
     };
-    Ending { number, end }
+    Ending { number, end: Some(end) }
+}
+
+/// As a guest is told of a piece.
+fn given(piece: Piece) -> Result<Given, CallError> {
+    match piece {
+        Piece::Next(bytes) => Ok(Given::Chunk(bytes)),
+        Piece::Failed(reason) => Err(ServiceError::new(Code::UpstreamError, reason).into()),
+    }
+}
+
+fn ended(ended: Ended) -> Result<Given, CallError> {
+    Err(CallError::Ended(ended.0))
+}
+
+fn to(target: &protocol::Target<'_>) -> Target {
+    Target {
+        worker: target.worker,
+        entrypoint: target.entrypoint.map(str::to_owned),
+        props: target.props.map(str::to_owned),
+        limits: target.limits.map(str::to_owned),
+    }
+}
+
+/// The workers that a run reaches, once the call is paid for.
+fn workers(account: &Account, bytes: usize) -> Result<Arc<dyn Workers>, CallError> {
+    account.ledger().charge_call("worker")?;
+    account.ledger().charge_bytes(bytes)?;
+    let workers = account.links.workers.clone();
+    workers.ok_or_else(|| ServiceError::forbidden("There are no workers here to call").into())
+}
+
+async fn call_worker(
+    account: Arc<Account>,
+    target: Target,
+    method: String,
+    arguments: String,
+) -> Result<Given, CallError> {
+    let workers = workers(&account, arguments.len())?;
+    match workers.call(&account, target, method, arguments).await {
+        Ok(result) => {
+            account.ledger().charge_bytes(result.len())?;
+            Ok(Given::Cloned(result))
+        }
+        Err(refusal) => refused(refusal),
+    }
+}
+
+async fn fetch_worker(
+    account: Arc<Account>,
+    pieces: Pieces,
+    target: Target,
+    request: HttpRequest,
+) -> Result<Given, CallError> {
+    let workers = workers(&account, request.body.as_ref().map_or(0, Bytes::len))?;
+    let Reply { head, body } = match workers.fetch(&account, target, request).await {
+        Ok(reply) => reply,
+        Err(refusal) => return refused(refusal),
+    };
+    let body = match body.whole() {
+        Some(bytes) => {
+            let bytes = bytes.clone().unwrap_or_default();
+            account.ledger().charge_bytes(bytes.len())?;
+            Ok(bytes)
+        }
+        None => Err(pieces.add(body).ok_or_else(|| ServiceError::invalid("too many bodies that nobody reads"))?),
+    };
+    Ok(Given::Reply(head, body))
+}
+
+async fn load(account: Arc<Account>, id: Option<String>, code: Option<String>) -> Result<Given, CallError> {
+    let workers = workers(&account, code.as_ref().map_or(0, String::len))?;
+    match workers.load(id, code).await {
+        // A number, or none: JSON either way.
+        Ok(number) => serde_json::value::to_raw_value(&number)
+            .map(Given::Result)
+            .map_err(|error| ServiceError::new(Code::Internal, error.to_string()).into()),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> Result<Given, CallError> {
+    match refusal {
+        Refusal::Thrown(error) => Ok(Given::Thrown(error)),
+        Refusal::NotCalled(message) => {
+            Ok(Given::Thrown(GuestError { name: "Error".to_owned(), message, ..GuestError::default() }))
+        }
+        Refusal::Host(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a worker could not be called");
+            Err(ServiceError::new(Code::Internal, "the worker could not be called").into())
+        }
+    }
 }
 
 async fn fetch(account: Arc<Account>, request: HttpRequest, uncharged: Uncharged) -> Result<Given, CallError> {
@@ -242,7 +423,9 @@ impl Ending {
         match &self.end {
             Some(Ok(Given::Result(result))) => result.get().len(),
             Some(Ok(Given::Response(response))) => response.body.len(),
-            Some(Err(_)) | None => 0,
+            Some(Ok(Given::Reply(_, Ok(bytes)) | Given::Chunk(Some(bytes)))) => bytes.len(),
+            Some(Ok(Given::Cloned(text))) => text.len(),
+            Some(Ok(Given::Reply(..) | Given::Chunk(None) | Given::Thrown(_)) | Err(_)) | None => 0,
         }
     }
 
@@ -254,12 +437,30 @@ impl Ending {
                 status: response.status,
                 headers: response.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
                 body: protocol::Bytes(&response.body),
+                stream: None,
                 url: &response.url,
                 redirected: response.redirected,
+            }),
+            Ok(Given::Reply(head, body)) => protocol::End::Response(protocol::Response {
+                status: head.status,
+                headers: head.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+                body: protocol::Bytes(body.as_deref().unwrap_or_default()),
+                stream: body.as_ref().err().copied(),
+                url: "",
+                redirected: false,
+            }),
+            Ok(Given::Chunk(bytes)) => protocol::End::Chunk(bytes.as_deref().map(protocol::Bytes)),
+            Ok(Given::Cloned(text)) => protocol::End::Cloned(text),
+            Ok(Given::Thrown(error)) => protocol::End::Failed(Failure {
+                code: "thrown",
+                message: &error.message,
+                name: Some(&error.name),
+                retry_after_ms: None,
             }),
             Err(CallError::Service(error)) => protocol::End::Failed(Failure {
                 code: error.code.name(),
                 message: &error.message,
+                name: None,
                 retry_after_ms: error.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             }),
             // The execution ends instead.
