@@ -1,6 +1,8 @@
 //! Components: made by hand of core modules, as what toolchains make is in `tests/toolchains` of the workspace.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "components/bodies.rs"]
+mod bodies;
 #[path = "components/bombs.rs"]
 mod bombs;
 #[path = "components/commands.rs"]

@@ -12,7 +12,6 @@ mod world;
 
 use std::sync::Arc;
 
-use doer_core::outbound::{HttpRequest, Redirect};
 use serde_json::value::RawValue;
 use wasmtime::{
     Store,
@@ -26,7 +25,7 @@ use super::module::{
     streams::{Stderr, Stdout, StdoutFull},
 };
 use crate::{
-    Answer, Event, Invocation, Reply, Request,
+    Answer, Error, Event, Invocation, Reply, Request,
     account::{Account, Ended},
     outcome::Finished,
     store::{self, End, State},
@@ -83,7 +82,7 @@ impl Component {
                 self.execute(worker, account, input.as_deref()).await.map(Finished::Result)
             }
             (Event::Fetch(entrypoint, request), Some(worker), _) => match &entrypoint.0 {
-                None => self.fetch(worker, account, whole(account, request).await?).await.map(Finished::Response),
+                None => self.fetch(worker, account, request).await,
                 Some(name) => Err(guest("Error", format!("Worker has no such entrypoint: {name}"))),
             },
             (Event::Fetch(..), None, _) => Err(guest(
@@ -130,55 +129,49 @@ impl Component {
         input: Option<&RawValue>,
     ) -> Result<Answer, End> {
         let header = ("content-type".to_owned(), "application/json".to_owned());
-        let request = HttpRequest {
+        let request = Request {
             method: "POST".to_owned(),
             url: EXECUTE_URL.to_owned(),
             headers: input.map(|_| header).into_iter().collect(),
-            body: input.map(|input| input.get().to_owned().into()),
-            redirect: Redirect::Follow,
+            body: input.map(|input| input.get().to_owned().into()).into(),
         };
-        let collected = self.handle(worker, account, request).await?;
-        answer(account, collected.body, collected.overflowed, Some(collected.head))
+        match self.handle(worker, account, &request, false).await? {
+            http::Answered::Whole(collected) => {
+                answer(account, collected.body, collected.overflowed, Some(collected.head))
+            }
+            http::Answered::Given => Err(Error::Protocol("a response that nobody waited for".to_owned()).into()),
+        }
     }
 
     async fn fetch(
         &self,
         worker: &ProxyPre<State>,
         account: &Arc<Account>,
-        request: HttpRequest,
-    ) -> Result<Reply, End> {
-        let collected = self.handle(worker, account, request).await?;
-        let body = account.take_response(&collected.body, collected.head.bytes())?;
-        Ok(Reply { head: collected.head, body: body.into() })
+        request: &Request,
+    ) -> Result<Finished, End> {
+        match self.handle(worker, account, request, true).await? {
+            http::Answered::Given => Ok(Finished::Over),
+            http::Answered::Whole(http::Collected { head, body, .. }) => {
+                // Its headers were counted when it was set.
+                let body = account.take_response(&body, 0)?.into();
+                Ok(Finished::Response(Reply { head, body }))
+            }
+        }
     }
 
     async fn handle(
         &self,
         worker: &ProxyPre<State>,
         account: &Arc<Account>,
-        request: HttpRequest,
-    ) -> Result<http::Collected, End> {
+        request: &Request,
+        early: bool,
+    ) -> Result<http::Answered, End> {
         let mut running = Running::open(self, account, |logs| World::of_worker(account, logs))?;
-        let handled = http::handle(worker, &mut running.store, account, request);
-        let collected = ended_or(&mut running.ended, handled).await??;
+        let handled = http::handle(worker, &mut running.store, account, request, early);
+        let answered = ended_or(&mut running.ended, handled).await??;
         running.finish()?;
-        Ok(collected)
+        Ok(answered)
     }
-}
-
-/// A request with all of its body, which may be as much as a run may move.
-async fn whole(account: &Account, request: &Request) -> Result<HttpRequest, End> {
-    let body = match (request.body.whole(), account.take_incoming()) {
-        (_, Some(body)) => {
-            let broken = |error| guest("TypeError", format!("The request's body cannot be read: {error}"));
-            Some(body.collect(account.limits.transfer_bytes).await.map_err(broken)?)
-        }
-        (Some(bytes), None) => bytes.clone(),
-        (None, None) => None,
-    };
-    let Request { method, url, headers, body: _ } = request;
-    let (method, url, headers) = (method.clone(), url.clone(), headers.clone());
-    Ok(HttpRequest { method, url, headers, body, redirect: Redirect::Manual })
 }
 
 /// A store, and the promise that its fuel and its last words are accounted for however it ends.

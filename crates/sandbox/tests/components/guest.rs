@@ -4,7 +4,7 @@
 use crate::common::{invocation, run, sandbox};
 use doer_core::outbound::{HttpRequest, Redirect};
 use doer_sandbox::{
-    Entrypoint, GuestError, Invocation, Outcome, Program, WholeReply,
+    Answered, Entrypoint, GuestError, Invocation, Outcome, Program, Reply, Request, WholeReply,
     loader::{Bounds, Code, Outbound, Registry},
 };
 use serde_json::Value;
@@ -210,23 +210,36 @@ pub fn request(path: &str, body: &str) -> HttpRequest {
     }
 }
 
+/// Room for all workers of a test.
+pub const ROOM: Bounds = Bounds { workers: 100, bytes: 1 << 30, idle: std::time::Duration::from_secs(60) };
+
 /// A registry of its own.
 pub async fn registry() -> Registry {
-    let bounds = Bounds { workers: 100, bytes: 1 << 30, idle: std::time::Duration::from_secs(60) };
-    Registry::new(sandbox().await, bounds)
+    Registry::new(sandbox().await, ROOM)
 }
 
-/// Has a worker answer a request.
-pub async fn fetch(binary: Vec<u8>, request: HttpRequest, invocation: Invocation) -> Outcome<WholeReply> {
-    let code = Code {
+/// A worker's code.
+pub fn code(binary: Vec<u8>) -> Code {
+    Code {
         program: Program::Wasm(binary),
         env: None,
         outbound: Outbound::Policy,
         tails: Vec::new(),
         hash: "h".to_owned(),
-        limits: invocation.limits,
-    };
+        limits: invocation(Value::Null).limits,
+    }
+}
+
+/// Has a worker answer a request.
+pub async fn fetch(binary: Vec<u8>, request: HttpRequest, invocation: Invocation) -> Outcome<WholeReply> {
+    let code = code(binary);
     registry().await.load(code).fetch_whole(Entrypoint(None), request, invocation).await.unwrap()
+}
+
+/// Has a worker answer a request, and gives the answer as soon as there is one.
+pub async fn answered(binary: Vec<u8>, request: Request, invocation: Invocation) -> Answered<Reply> {
+    let code = code(binary);
+    registry().await.load(code).fetch(Entrypoint(None), request, invocation).await.unwrap()
 }
 
 /// Has a worker answer an ordinary request, and gives its body.

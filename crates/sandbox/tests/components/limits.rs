@@ -75,8 +75,9 @@ fn output_is_limited_and_can_be_cut() {
         let forever = "(call $open (local.get $out) (i32.const 200))
             (loop $l (call $say (i32.const 1024) (i32.const 200)) (br $l))";
         let forever = worker(&"x".repeat(200), forever);
-        let ended = failure(forever.clone(), small(false)).await;
-        assert_eq!(ended.code, Some(Termination::OutputLimit));
+        // What goes out piece by piece is no output that is kept, and counts as what is moved.
+        let ended = failure(forever.clone(), limited(|i| i.limits.transfer_bytes = 1000)).await;
+        assert_eq!(ended.code, Some(Termination::CallLimit));
         let ended = execute(forever.clone(), small(false)).await.answer.unwrap_err();
         assert_eq!(ended.code, Some(Termination::OutputLimit));
         let outcome = execute(forever, small(true)).await;

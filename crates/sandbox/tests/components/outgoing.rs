@@ -1,12 +1,18 @@
 //! Requests that components send: through the same door as everybody's.
 
-use doer_core::{fault::Termination, outbound::Redirect};
-use doer_sandbox::Outcome;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use doer_core::{fault::Termination, outbound::Redirect, tier::Namespace};
+use doer_sandbox::{
+    Entrypoint, Outcome, Program,
+    loader::{Code, Factory, Host, Key, LoadError, Outbound, Registry, WorkerBinding},
+};
 use serde_json::Value;
 
 use crate::{
-    common::{block_on, invocation},
-    guest::{execute, worker},
+    common::{block_on, invocation, sandbox, text},
+    guest::{ROOM, code, execute, request, worker},
     support::World,
 };
 
@@ -147,5 +153,53 @@ fn a_request_ends_with_its_run() {
         while world.seen.waiting.load(std::sync::atomic::Ordering::SeqCst) > 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+/// Knows one worker, in JavaScript, which answers with what it was asked.
+struct Gate;
+
+#[async_trait]
+impl Host for Gate {
+    fn factory(&self, key: &Key) -> Arc<dyn Factory> {
+        assert_eq!(key.id, "gate");
+        let source = "export default { async fetch(request) {
+            if (request.url.endsWith('/throws')) throw new RangeError('not here');
+            return new Response(`${request.method} ${request.url} ${await request.text()}`, { status: 202 });
+        } }";
+        let code = Code { program: text(source), ..code(Vec::new()) };
+        Arc::new(move || {
+            let code = code.clone();
+            async move { Ok(code) }
+        })
+    }
+
+    async fn secret(&self, _: &Namespace, _: &str) -> Result<Option<String>, LoadError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_worker_may_stand_in_the_place_of_the_network_or_nothing() {
+    block_on(async {
+        let world = World::new();
+        let registry = Registry::with_host(sandbox().await, ROOM, Arc::new(Gate));
+        let namespace = || Namespace::parse("tenant:test").unwrap();
+        let fetch = async |outbound: Outbound, path: &str| {
+            let program = Program::Wasm(sends(POST, HTTP, "db", path, 2));
+            let stub = registry.load_in(namespace(), Code { program, outbound, ..code(Vec::new()) });
+            let run = world.invocation(Value::Null);
+            stub.fetch_whole(Entrypoint(None), request("/", ""), run).await.unwrap()
+        };
+        let gate = || Outbound::Worker(WorkerBinding { id: "gate".to_owned(), entrypoint: None, props: None });
+        let through = fetch(gate(), "/rpc/count").await;
+        let reply = through.answer.unwrap();
+        assert_eq!((reply.head.status, &reply.body[..]), (202, &b"POST http://db/rpc/count {}"[..]));
+        assert_eq!(through.usage.calls["worker"], 1);
+        assert_eq!(fetch(gate(), "/throws").await.answer.unwrap().head.status, 500);
+        let blocked = fetch(Outbound::Nothing, "/rpc/count").await;
+        assert_eq!(blocked.answer.unwrap().head.status, 500);
+        assert_eq!(blocked.logs, ["[warn] fetch is not permitted: globalOutbound is null"]);
+        assert_eq!(world.seen.calls.load(std::sync::atomic::Ordering::SeqCst), 0);
     });
 }

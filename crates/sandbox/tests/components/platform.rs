@@ -146,6 +146,26 @@ fn calls_have_a_budget_that_ends_the_run() {
     });
 }
 
+#[test]
+fn a_component_with_other_types_is_told() {
+    block_on(async {
+        let other = r#"(component
+            (import "doer:platform/db@0.1.0" (instance $db (export "count" (func (param "ns" u32) (result u32)))))
+            (core func $count (canon lower (func $db "count")))
+            (core module $m (import "" "count" (func $count (param i32) (result i32)))
+                (func (export "run") (result i32) (drop (call $count (i32.const 1))) (i32.const 0)))
+            (core instance $i (instantiate $m (with "" (instance (export "count" (func $count))))))
+            (type $result (result)) (func $run (result $result) (canon lift (core func $i "run")))
+            (instance $x (export "run" (func $run))) (export "wasi:cli/run@0.2.0" (instance $x)))"#;
+        let (run, asked) = with(&[Service::Db], 10);
+        let error = execute(wat::parse_str(other).unwrap(), run).await.answer.unwrap_err();
+        assert_eq!(error.name, "RuntimeError");
+        let message = "the component was built with other types for db.count than doer:platform@0.1.0 has";
+        assert!(error.message.contains(message), "{error:?}");
+        assert!(asked.lock().unwrap().is_empty());
+    });
+}
+
 /// `guest.c` is what a program in C does without anything made for it.
 #[test]
 fn a_program_in_c_calls_services() {

@@ -3,13 +3,13 @@
 use doer_core::{fault::Termination, outbound::HttpRequest};
 use doer_sandbox::{
     Entrypoint, Event, Language, ModuleSource, Program,
-    loader::{Code, EnvBinding, LoadError, Outbound},
+    loader::{Code, EnvBinding, LoadError},
 };
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     common::{block_on, invocation, run},
-    guest::{execute, failure, fetch, registry, request, text, worker, worker_with},
+    guest::{code, execute, failure, fetch, registry, request, text, worker, worker_with},
 };
 
 /// Answers with the path and the request's body.
@@ -96,15 +96,7 @@ fn heaps_are_not_shared_between_requests() {
         let count = r#"
             (i32.store8 (i32.const 1024) (i32.add (i32.load8_u (i32.const 1024)) (i32.const 1)))
             (call $open (local.get $out) (i32.const 200)) (call $say (i32.const 1024) (i32.const 1)) (call $close)"#;
-        let code = Code {
-            outbound: Outbound::Policy,
-            tails: Vec::new(),
-            program: Program::Wasm(worker("0", count)),
-            env: None,
-            hash: "h".to_owned(),
-            limits: invocation(Value::Null).limits,
-        };
-        let stub = registry().await.load(code);
+        let stub = registry().await.load(code(worker("0", count)));
         let requests = (0..20).map(|_| {
             let stub = stub.clone();
             tokio::spawn(
@@ -146,9 +138,16 @@ fn what_is_no_answer_says_why() {
         let error = failure(worker("", "unreachable"), invocation(Value::Null)).await;
         assert_eq!((error.name.as_str(), error.code), ("RuntimeError", None));
         assert!(error.message.contains("unreachable"), "{error:?}");
-        // Also where the response was complete.
-        let late = "(call $open (local.get $out) (i32.const 200)) (call $close) unreachable";
-        assert_eq!(failure(worker("", late), invocation(Value::Null)).await.name, "RuntimeError");
+        // Also where the response was complete, and not on its way yet.
+        let late = worker("", "(call $open (local.get $out) (i32.const 200)) (call $close) unreachable");
+        assert_eq!(failure(late.clone(), invocation(Value::Null)).await.name, "RuntimeError");
+        assert_eq!(execute(late, invocation(Value::Null)).await.answer.unwrap_err().name, "RuntimeError");
+        // Who has answered has answered; where all of the run is the answer, it has failed.
+        let later = "(call $open (local.get $out) (i32.const 200)) (call $close)
+            (call $block (call $after (i64.const 50000000))) unreachable";
+        let later = worker("", later);
+        assert_eq!(text(later.clone()).await, "");
+        assert_eq!(execute(later, invocation(Value::Null)).await.answer.unwrap_err().name, "RuntimeError");
         // A body that is left open is as long as it is.
         let open = "(call $open (local.get $out) (i32.const 200)) (call $say (i32.const 1024) (i32.const 2))";
         assert_eq!(text(worker("ok", open)).await, "ok");
@@ -158,24 +157,18 @@ fn what_is_no_answer_says_why() {
 #[test]
 fn a_worker_has_one_entrypoint_and_no_env() {
     block_on(async {
-        let limits = invocation(Value::Null).limits;
-        let code = |env| Code {
-            program: Program::Wasm(says("1")),
-            env,
-            outbound: Outbound::Policy,
-            tails: Vec::new(),
-            hash: "h".to_owned(),
-            limits,
-        };
-        let stub = registry().await.load(code(None));
+        let stub = registry().await.load(code(says("1")));
         let named = Entrypoint(Some("Admin".to_owned()));
-        let outcome = stub.fetch(named, request("/", ""), invocation(Value::Null)).await.unwrap();
+        let outcome = stub.fetch_whole(named, request("/", ""), invocation(Value::Null)).await.unwrap();
         assert_eq!(outcome.answer.unwrap_err().message, "Worker has no such entrypoint: Admin");
         let arguments = RawValue::from_string("[]".to_owned()).unwrap();
         let outcome = stub.call(Entrypoint(None), "m".to_owned(), arguments, invocation(Value::Null)).await.unwrap();
-        assert_eq!(outcome.answer.unwrap_err().message, "A component has no methods to call");
-        let env = vec![("A".to_owned(), EnvBinding::Unified)];
-        let error = registry().await.load(code(Some(env))).loaded().await.unwrap_err();
+        assert_eq!(
+            outcome.answer.unwrap_err().message,
+            "A component has no methods to call, and no handlers but of requests"
+        );
+        let env = Some(vec![("A".to_owned(), EnvBinding::Unified)]);
+        let error = registry().await.load(Code { env, ..code(says("1")) }).loaded().await.unwrap_err();
         assert!(matches!(error, LoadError::Code(error) if error.message == "env: WebAssembly has none"));
     });
 }

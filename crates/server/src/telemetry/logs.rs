@@ -12,9 +12,9 @@ use crate::config::LogFormat;
 /// # Errors
 /// Where it was started before.
 pub fn init(format: LogFormat, level: &str) -> Result<(), TryInitError> {
-    // The configuration has checked the directives already. What MCP's library says of every request, and of what
-    // callers do wrong, is for those who ask for it: directives that follow win.
-    let filter = EnvFilter::builder().parse_lossy(format!("rmcp=off,{level}"));
+    // The configuration has checked the directives already. What libraries say of every request, and of what
+    // callers and guests do wrong, is for those who ask for it: directives that follow win.
+    let filter = EnvFilter::builder().parse_lossy(format!("rmcp=off,wasmtime_wasi_http=off,{level}"));
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match format {
         LogFormat::Pretty => true,

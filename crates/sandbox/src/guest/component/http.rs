@@ -1,17 +1,19 @@
 //! `wasi:http/incoming-handler`: one request in, one response out.
 //!
-//! Bodies are whole on both sides: the request's is there before the handler is called, and the response is handed on
-//! when the handler has returned. What makes a stream of either begins here: `incoming` gives the request's body to the
-//! component, and `collect` takes the response's from it while it is written.
+//! A request's body that comes piece by piece is read by the component as it comes. The response is handed on as soon as
+//! it is set, where somebody waits for that, and its body as it is written and read; else all of it is collected.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use doer_core::outbound::HttpRequest;
-use http::{HeaderName, HeaderValue, Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use futures_util::StreamExt as _;
+use http::{HeaderName, HeaderValue, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime_wasi_http::{
-    WasiHttpView as _,
+    Error, WasiBody, WasiHttpView as _,
     p2::{
         bindings::{
             ProxyPre,
@@ -21,15 +23,26 @@ use wasmtime_wasi_http::{
     },
 };
 
+use super::outgoing::Ending;
 use crate::{
-    ResponseHead,
+    Body, Reply, Request, ResponseHead,
     account::Account,
+    body::Writer,
     guest::module::{end, guest},
+    outcome::Finished,
     store::{End, State},
 };
 
 /// What a handler may answer with, as everywhere else: less is no answer yet.
 const STATUS: std::ops::RangeInclusive<u16> = 200..=599;
+
+/// What became of a response.
+pub(super) enum Answered {
+    /// All of it is here.
+    Whole(Collected),
+    /// Whoever waited for it has it, and the output limit has counted its headers.
+    Given,
+}
 
 /// What a handler answered.
 #[derive(Debug)]
@@ -46,19 +59,21 @@ enum Stop {
     Full(Collected),
 }
 
-type Answered = Result<Response<HyperOutgoingBody>, ErrorCode>;
+type Set = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
-/// Has a component answer `request`.
+/// Has a component answer `request`. With `early`, whoever waits for the response has it as soon as it is set.
 ///
 /// # Errors
 /// How it ended instead.
 pub(super) async fn handle(
     worker: &ProxyPre<State>,
     store: &mut Store<State>,
-    account: &Account,
-    request: HttpRequest,
-) -> Result<Collected, End> {
-    let request = incoming(request)?;
+    account: &Arc<Account>,
+    request: &Request,
+    early: bool,
+) -> Result<Answered, End> {
+    let ending = store.data_mut().world().ending();
+    let request = incoming(request, account, ending)?;
     let scheme = if request.uri().scheme_str() == Some("http") { Scheme::Http } else { Scheme::Https };
     let (sender, receiver) = oneshot::channel();
     let run = async {
@@ -74,8 +89,15 @@ pub(super) async fn handle(
         store.data_mut().component = None;
         outcome.map_err(|error| Stop::Ended(end(error)))
     };
-    match tokio::try_join!(run, collect(receiver, account)) {
-        Ok(((), Some(collected))) | Err(Stop::Full(collected)) => Ok(collected),
+    match tokio::try_join!(run, respond(receiver, account, early)) {
+        Ok(((), Some(Answered::Given))) => Ok(Answered::Given),
+        Ok(((), Some(Answered::Whole(mut collected)))) => {
+            // A body that was left open may be shorter than it was said to be.
+            let length = collected.body.len().to_string();
+            collected.head.headers.retain(|(name, value)| name != "content-length" || *value == length);
+            Ok(Answered::Whole(collected))
+        }
+        Err(Stop::Full(collected)) => Ok(Answered::Whole(collected)),
         Ok(((), None)) => Err(guest(
             "Error",
             "The component returned without a response: it never called response-outparam.set".to_owned(),
@@ -85,21 +107,42 @@ pub(super) async fn handle(
 }
 
 /// The request as the component sees it.
-fn incoming(request: HttpRequest) -> Result<Request<Full<Bytes>>, End> {
+fn incoming(request: &Request, account: &Arc<Account>, ending: Ending) -> Result<http::Request<WasiBody>, End> {
+    let body = match account.take_incoming() {
+        Some(body) => pieces(body, Arc::clone(account), ending),
+        None => whole(request.body.whole().cloned().flatten().unwrap_or_default()),
+    };
     let refused = |what: &str| guest("TypeError", format!("The request's {what} cannot be told to a component"));
-    let mut told = Request::new(Full::new(request.body.unwrap_or_default()));
+    let mut told = http::Request::new(body);
     *told.method_mut() = request.method.parse().map_err(|_| refused("method"))?;
     *told.uri_mut() = request.url.parse().map_err(|_| refused("URL"))?;
-    for (name, value) in request.headers {
+    for (name, value) in &request.headers {
         let name: HeaderName = name.parse().map_err(|_| refused("headers"))?;
-        let value = HeaderValue::from_bytes(&latin1(&value)).map_err(|_| refused("headers"))?;
+        let value = HeaderValue::from_bytes(&latin1(value)).map_err(|_| refused("headers"))?;
         told.headers_mut().append(name, value);
     }
     Ok(told)
 }
 
-/// Takes the response while it is written; nothing where there never was one.
-async fn collect(receiver: oneshot::Receiver<Answered>, account: &Account) -> Result<Option<Collected>, Stop> {
+/// A body that is there.
+pub(super) fn whole(bytes: Bytes) -> WasiBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that the component reads as it comes. Each piece counts as what is moved by calls.
+pub(super) fn pieces(body: Body, account: Arc<Account>, ending: Ending) -> WasiBody {
+    let piece = move |piece| match piece {
+        Ok(piece) => match account.ledger().charge_bytes(Bytes::len(&piece)) {
+            Ok(()) => Ok(Frame::data(piece)),
+            Err(termination) => Err(ending.tell(termination)),
+        },
+        Err(reason) => Err(Error::InternalError(Some(format!("the body broke off: {reason}")))),
+    };
+    StreamBody::new(body.map(piece)).boxed_unsync()
+}
+
+/// Hands the response on, or takes it, while it is written; nothing where there never was one.
+async fn respond(receiver: oneshot::Receiver<Set>, account: &Account, early: bool) -> Result<Option<Answered>, Stop> {
     let response = match receiver.await {
         Ok(Ok(response)) => response,
         Ok(Err(code)) => {
@@ -113,6 +156,13 @@ async fn collect(receiver: oneshot::Receiver<Answered>, account: &Account) -> Re
         return Err(Stop::Ended(guest("RangeError", message)));
     }
     let head = ResponseHead { status: head.status.as_u16(), headers: texts(&head.headers) };
+    if early {
+        account.take_head(head.bytes()).map_err(|ended| Stop::Ended(ended.into()))?;
+        let (writer, body) = Body::channel();
+        if account.respond(Finished::Response(Reply { head: head.clone(), body })).is_none() {
+            return stream(rest, writer, account).await.map(|()| Some(Answered::Given));
+        }
+    }
     let room = usize::try_from(account.limits.output_bytes).unwrap_or(usize::MAX);
     let mut body = Vec::new();
     while let Some(frame) = rest.frame().await {
@@ -127,7 +177,30 @@ async fn collect(receiver: oneshot::Receiver<Answered>, account: &Account) -> Re
             return Err(Stop::Full(Collected { head, body, overflowed: true }));
         }
     }
-    Ok(Some(Collected { head, body, overflowed: false }))
+    Ok(Some(Answered::Whole(Collected { head, body, overflowed: false })))
+}
+
+/// Passes the body of a response on, no faster than it is read. Where the run ends first, the body breaks off.
+async fn stream(mut from: HyperOutgoingBody, to: Writer, account: &Account) -> Result<(), Stop> {
+    while let Some(frame) = from.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(piece)) => {
+                account.stream(piece.len()).map_err(|ended| Stop::Ended(ended.into()))?;
+                if !to.write(piece).await {
+                    // Nobody reads on. The component sees it when it writes next, and goes on otherwise.
+                    return Ok(());
+                }
+            }
+            // Trailers go nowhere.
+            Ok(Err(_)) => {}
+            Err(error) => {
+                to.finish(Err(format!("the component did not finish it: {error}")));
+                return Ok(());
+            }
+        }
+    }
+    to.finish(Ok(()));
+    Ok(())
 }
 
 /// Headers as text: a byte is a character.

@@ -16,13 +16,17 @@ use doer_core::{
     service::{Code, ServiceError},
 };
 use http::{HeaderName, HeaderValue, Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use tokio::sync::mpsc;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::http::{latin1, texts};
-use crate::{account::Account, door::Door};
+use super::http::{latin1, pieces, texts, whole};
+use crate::{
+    Reply,
+    account::Account,
+    links::{Outbound, Refusal, Target},
+};
 
 /// Method, URL and headers of a request, which no budget counts.
 const MAX_HEAD_BYTES: usize = 32 << 10;
@@ -32,6 +36,10 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// What a request tells the run that it ends: its budget is used up.
 pub(super) type Endings = mpsc::UnboundedReceiver<Termination>;
+
+/// The other end of it.
+#[derive(Clone)]
+pub(super) struct Ending(mpsc::UnboundedSender<Termination>);
 
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
@@ -44,7 +52,7 @@ pub(super) struct Outgoing {
 #[derive(Clone)]
 struct Sending {
     account: Arc<Account>,
-    ended: mpsc::UnboundedSender<Termination>,
+    ended: Ending,
     /// Bytes of bodies that were taken from the guest, and that nobody has charged yet.
     uncharged: Arc<AtomicU64>,
 }
@@ -58,11 +66,25 @@ impl Drop for Uncharged {
     }
 }
 
+impl Ending {
+    /// Ends the run, and gives what is told to the component until then.
+    pub(super) fn tell(&self, termination: Termination) -> Error {
+        // Nobody listens any more where the run is over already.
+        let _ = self.0.send(termination);
+        Error::InternalError(None)
+    }
+}
+
 impl Outgoing {
     pub(super) fn new(account: &Arc<Account>) -> (Self, Endings) {
         let (ended, endings) = mpsc::unbounded_channel();
-        let sending = Sending { account: Arc::clone(account), ended, uncharged: Arc::default() };
+        let sending = Sending { account: Arc::clone(account), ended: Ending(ended), uncharged: Arc::default() };
         (Self { sending }, endings)
+    }
+
+    /// How the run is ended from outside of the component.
+    pub(super) fn ending(&self) -> Ending {
+        self.sending.ended.clone()
     }
 }
 
@@ -103,9 +125,6 @@ fn patience(options: &RequestOptions) -> Option<Duration> {
 
 impl Sending {
     async fn send(self, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
-        let Some(door) = &self.account.door else {
-            return Err(self.failed(&ServiceError::forbidden("fetch is not permitted: the run has no services")));
-        };
         let (head, body) = request.into_parts();
         let url = address(&head.uri.to_string())?;
         let headers = texts(&head.headers);
@@ -113,7 +132,8 @@ impl Sending {
         if head.method.as_str().len() + url.len() + header_bytes > MAX_HEAD_BYTES {
             return Err(Error::HttpRequestHeaderSectionSize(u32::try_from(header_bytes).ok()));
         }
-        let body = self.collected(door, body).await?;
+        // Also of what is refused then: a component that still writes is to learn of that, and not of a closed stream.
+        let body = self.collected(body).await?;
         let request = HttpRequest {
             method: head.method.as_str().to_ascii_uppercase(),
             url,
@@ -122,36 +142,59 @@ impl Sending {
             // As everywhere in WASI: whoever wants to follow one does so, and the policy holds for each.
             redirect: Redirect::Manual,
         };
-        match door.fetch(request).await {
-            Ok(response) => received(response),
-            Err(CallError::Service(error)) => Err(self.failed(&error)),
-            Err(CallError::Ended(termination)) => Err(self.end(termination)),
+        let refused = |why: &str| self.failed(&ServiceError::forbidden(format!("fetch is not permitted: {why}")));
+        match (self.account.links.outbound, &self.account.door) {
+            (Outbound::Worker(worker), _) => self.ask(worker, request).await,
+            (Outbound::Policy, Some(door)) => match door.fetch(request).await {
+                Ok(HttpResponse { status, headers, body, .. }) => received(status, headers, whole(body)),
+                Err(CallError::Service(error)) => Err(self.failed(&error)),
+                Err(CallError::Ended(termination)) => Err(self.ended.tell(termination)),
+            },
+            (Outbound::Policy, None) => Err(refused("the run has no services")),
+            (Outbound::Nothing, _) => Err(refused("globalOutbound is null")),
+        }
+    }
+
+    /// Has the worker answer that stands in the place of the network.
+    async fn ask(&self, worker: u32, request: HttpRequest) -> Result<Response<WasiBody>, Error> {
+        let ledger = self.account.ledger();
+        let bytes = request.body.as_ref().map_or(0, Bytes::len);
+        ledger.charge_call("worker").and_then(|()| ledger.charge_bytes(bytes)).map_err(|end| self.ended.tell(end))?;
+        let Some(workers) = self.account.links.workers.clone() else { return Err(Error::HttpRequestDenied) };
+        let target = Target { worker: Some(worker), entrypoint: None, props: None, limits: None };
+        match workers.fetch(&self.account, target, request).await {
+            Ok(Reply { head, body }) => {
+                received(head.status, head.headers, pieces(body, Arc::clone(&self.account), self.ended.clone()))
+            }
+            Err(Refusal::Thrown(error)) => {
+                Err(Error::InternalError(Some(format!("{}: {}", error.name, error.message))))
+            }
+            Err(Refusal::NotCalled(message)) => Err(Error::InternalError(Some(message))),
+            Err(Refusal::Host(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a worker could not be called");
+                Err(Error::InternalError(Some("the worker could not be called".to_owned())))
+            }
         }
     }
 
     /// The whole body, as far as there is a budget for it.
-    async fn collected(&self, door: &Door, mut body: WasiBody) -> Result<Bytes, Error> {
+    async fn collected(&self, mut body: WasiBody) -> Result<Bytes, Error> {
+        let ledger = self.account.ledger();
         let mut uncharged = Uncharged(Arc::clone(&self.uncharged), 0);
         let mut collected = Vec::new();
         while let Some(frame) = body.frame().await {
             let Ok(bytes) = frame?.into_data() else { continue };
             let all = self.uncharged.fetch_add(bytes.len() as u64, Relaxed) + bytes.len() as u64;
             uncharged.1 += bytes.len() as u64;
-            if all > door.ledger().bytes_left() {
+            if all > ledger.bytes_left() {
                 // It says so itself, and which budget it was.
                 let all = usize::try_from(all).unwrap_or(usize::MAX);
-                return Err(self.end(door.ledger().charge_bytes(all).err().unwrap_or(Termination::CallLimit)));
+                return Err(self.ended.tell(ledger.charge_bytes(all).err().unwrap_or(Termination::CallLimit)));
             }
             collected.extend_from_slice(&bytes);
         }
-        // The door charges them.
+        // Whoever takes them charges them.
         Ok(collected.into())
-    }
-
-    fn end(&self, termination: Termination) -> Error {
-        // Nobody listens any more where the run is over already.
-        let _ = self.ended.send(termination);
-        Error::InternalError(None)
     }
 
     /// What the component is told. A refusal has no words in WASI: they go to the log.
@@ -159,7 +202,7 @@ impl Sending {
         match error.code {
             Code::Forbidden => match self.account.log("[warn] ", &error.message) {
                 Ok(()) => Error::HttpRequestDenied,
-                Err(ended) => self.end(ended.0),
+                Err(ended) => self.ended.tell(ended.0),
             },
             Code::Timeout => Error::HttpResponseTimeout,
             _ => Error::InternalError(Some(error.message.to_string())),
@@ -176,14 +219,12 @@ fn address(uri: &str) -> Result<String, Error> {
     Ok(url.into())
 }
 
-fn received(response: HttpResponse) -> Result<Response<WasiBody>, Error> {
-    let incomplete = |_| Error::HttpResponseIncomplete;
-    let body = Full::new(response.body).map_err(|never| match never {}).boxed_unsync();
+fn received(status: u16, headers: Vec<(String, String)>, body: WasiBody) -> Result<Response<WasiBody>, Error> {
     let mut received = Response::new(body);
-    *received.status_mut() = http::StatusCode::from_u16(response.status).map_err(|_| Error::HttpResponseIncomplete)?;
-    for (name, value) in response.headers {
+    *received.status_mut() = http::StatusCode::from_u16(status).map_err(|_| Error::HttpResponseIncomplete)?;
+    for (name, value) in headers {
         let name: HeaderName = name.parse().map_err(|_| Error::HttpResponseIncomplete)?;
-        let value = HeaderValue::from_bytes(&latin1(&value)).map_err(incomplete)?;
+        let value = HeaderValue::from_bytes(&latin1(&value)).map_err(|_| Error::HttpResponseIncomplete)?;
         received.headers_mut().append(name, value);
     }
     Ok(received)

@@ -11,7 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::Me
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{
-    outgoing::{Endings, Outgoing},
+    outgoing::{Ending, Endings, Outgoing},
     platform,
 };
 use crate::{
@@ -81,9 +81,16 @@ impl World {
     }
 }
 
+impl World {
+    /// How the run is ended from outside of the component.
+    pub(super) fn ending(&self) -> Ending {
+        self.outgoing.ending()
+    }
+}
+
 impl State {
     /// A run is given its own before it starts.
-    fn world(&mut self) -> &mut World {
+    pub(super) fn world(&mut self) -> &mut World {
         let account = &self.account;
         self.component.get_or_insert_with(|| World::new(account, closed()).0)
     }
