@@ -104,8 +104,8 @@ impl Links {
 /// The members as the guest takes them, numbered as in [`Links`].
 pub(super) fn guest_bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Binding)> {
     let (mut workers, mut secrets) = (0, 0);
-    let mut next = |counter: &mut u32| std::mem::replace(counter, *counter + 1);
-    let binding = |binding: &EnvBinding| match binding {
+    let next = |counter: &mut u32| std::mem::replace(counter, *counter + 1);
+    let mut binding = |binding: &EnvBinding| match binding {
         EnvBinding::Value(json) => Binding::Value(json.clone()),
         EnvBinding::Cloned(text) => Binding::Cloned(text.clone()),
         EnvBinding::Service(service) => Binding::Service(*service as u32),
@@ -114,7 +114,6 @@ pub(super) fn guest_bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Bindi
         EnvBinding::Worker(_) => Binding::Worker(next(&mut workers)),
         EnvBinding::Loader => Binding::Loader,
     };
-    let mut binding = binding;
     env.iter().map(|(name, member)| (name.clone(), binding(member))).collect()
 }
 
