@@ -33,3 +33,4 @@ mod suspension;
 mod telemetry;
 mod types;
 mod walls;
+mod workers;

@@ -41,6 +41,10 @@ async fn routes_and_document_agree() {
     for (path, operations) in paths {
         let methods: BTreeSet<String> =
             operations.as_object().unwrap().keys().map(|name| name.to_uppercase()).collect();
+        if path == "/workers/{id}/fetch/{path}" {
+            described.insert(format!("ANY {path}"));
+            continue;
+        }
         // What has the path has it with other methods too, and says which those are.
         let concrete = path.replace(['{', '}'], "");
         let refused = server.client.request(Caller::Admin, Method::PATCH, &concrete).send().await.unwrap();

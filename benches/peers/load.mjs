@@ -28,17 +28,18 @@ async function wrk(server, scenario, body, { seconds, check, limit }) {
 }
 
 /** One request; gives its result, or throws where there is none. */
-async function single(server, name, path, body) {
-  const answer = await fetch(server.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+async function single(server, name, path, body, method = 'POST') {
+  const answer = await fetch(server.url + path, { method, headers: { 'content-type': 'application/json' }, body });
   const text = await answer.text();
   const got = JSON.parse(text);
-  if (got.success !== true) throw new Error(`${name}: wrong answer ${answer.status} ${text.slice(0, 500)}`);
+  if (!answer.ok || got.success === false) throw new Error(`${name}: wrong answer ${answer.status} ${text.slice(0, 500)}`);
   return got.result;
 }
 
 /** One request whose whole answer is looked at, a checked warm-up, then the measured run. */
-export async function measure(server, scenario, body, boundedLimit) {
-  if (scenario.before) await single(server, scenario.name, scenario.before.path, JSON.stringify(scenario.before.body));
+export async function measure(server, scenario, boundedLimit) {
+  const { body } = scenario;
+  if (scenario.before) await single(server, scenario.name, scenario.before.path, JSON.stringify(scenario.before.body), scenario.before.method);
   const got = await single(server, scenario.name, scenario.path, JSON.stringify(body).replaceAll('@UNIQUE@', String(salt++)));
   const result = scenario.of ? scenario.of(got) : got;
   if (JSON.stringify(result) !== JSON.stringify(scenario.result)) {

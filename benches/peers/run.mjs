@@ -64,9 +64,10 @@ const peers = {
   },
 };
 
-/** The loader is asked by id where the code repeats; doer has no loading by id over HTTP and gets the code again. */
-function bodyFor(peer, scenario) {
-  return peer === 'workerd' && scenario.id ? { ...scenario.body, id: scenario.id } : scenario.body;
+/** workerd's loader is asked by id where the code repeats; doer gets the code again, or has been given a worker. */
+function asked(peer, scenario) {
+  if (peer === 'workerd') return scenario.id ? { ...scenario, body: { ...scenario.body, id: scenario.id } } : scenario;
+  return { ...scenario, ...scenario.doer };
 }
 
 const rounds = Number(options.rounds);
@@ -80,8 +81,7 @@ try {
       const server = await peers[name]();
       try {
         for (const scenario of scenarios.filter(({ only }) => !only || only === name)) {
-          samples[name][scenario.name].push(await measure(server, scenario, bodyFor(name, scenario),
-            name === 'workerd' ? workerdIdsPerScenario : 0));
+          samples[name][scenario.name].push(await measure(server, asked(name, scenario), name === 'workerd' ? workerdIdsPerScenario : 0));
           process.stderr.write(`round ${round + 1}/${rounds} ${name} ${scenario.name}\n`);
         }
       } finally {

@@ -39,15 +39,38 @@ let text = '';
 for (let i = 0; i < 5; i++) text = JSON.stringify(JSON.parse(JSON.stringify(rows)));
 return text.length;`;
 
+/** A worker that runs a snippet for each request; workerd's side of the bench wraps it the same way. */
+const worker = (code) => ({
+  mainModule: 'main.js',
+  modules: {
+    'main.js': `
+export default {
+  async fetch(request) {
+    const input = await request.json();
+    const result = await (async () => {
+${code}
+    })();
+    return Response.json({ success: true, result: result ?? null });
+  },
+};`,
+  },
+});
+
 const book = { pages: 100, title: 'A book' };
 
 // `body`: @UNIQUE@ becomes a new number in every request. `result`: what the code must return, or `of` it must give.
 // `connections`: requests in flight. `bounded`: loads one id a request on workerd, which does not survive many.
+// `doer`: what is asked of doer instead, where its way is another.
 // `before`: requests that prepare what is measured. `only`: of one server, where the other has no such thing.
 export const scenarios = [
   // Everything but running it: the request is read and answered with the length of its code.
   { name: 'echo', path: '/echo', connections: 16, seconds: 4, result: handler.length, body: { code: handler, input } },
   { name: 'warm, handler', path: '/execute', connections: 16, seconds: 4, result: expected, body: { code: handler, input }, id: 'handler' },
+  // The same as a worker that was registered: doer runs it on its image, workerd on the isolate that it holds.
+  {
+    name: 'warm worker, handler', path: '/execute', connections: 16, seconds: 4, result: expected, body: { code: handler, input }, id: 'worker',
+    doer: { path: '/workers/warm/fetch/', body: input, before: { method: 'PUT', path: '/workers/warm', body: worker(handler) } },
+  },
   { name: 'fib(24)', path: '/execute', connections: 2, seconds: 3, result: 46368, body: { code: fib }, id: 'fib' },
   { name: 'sort 20,000', path: '/execute', connections: 2, seconds: 3, result: true, body: { code: sort }, id: 'sort' },
   { name: 'JSON 2,000 rows', path: '/execute', connections: 2, seconds: 3, result: 112781, body: { code: json }, id: 'json' },

@@ -10,13 +10,13 @@ use super::{Answer, data};
 pub enum Caller {
     /// Role `admin`: the internal tier.
     Admin,
-    /// Role `tenant`, tenant `test-tenant`.
+    /// Role `tenant`, tenant `test-tenant`; its key allows workers.
     Tenant,
-    /// Role `tenant`, tenant `other-tenant`.
+    /// Role `tenant`, tenant `other-tenant`; likewise.
     OtherTenant,
     /// Role `user`: signed in, public tier.
     User,
-    /// As `Tenant`, and its key allows calls of services over HTTP.
+    /// As `Tenant`, but its key allows calls of services over HTTP, and no workers.
     RpcTenant,
     /// As `OtherTenant`, likewise.
     OtherRpcTenant,
@@ -55,6 +55,10 @@ impl Client {
 
     pub async fn delete(&self, caller: Caller, path: &str) -> Answer {
         Answer::read(self.request(caller, Method::DELETE, path).send().await.unwrap()).await
+    }
+
+    pub async fn put(&self, caller: Caller, path: &str, body: &Value) -> Answer {
+        Answer::read(self.request(caller, Method::PUT, path).json(body).send().await.unwrap()).await
     }
 
     pub async fn post(&self, caller: Caller, path: &str, body: &Value) -> Answer {

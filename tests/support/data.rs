@@ -76,8 +76,8 @@ fn template() -> &'static Template {
         compile_engine(&path);
         Template {
             admin: token(&path, &["--role", "admin", "--permission", "*"]),
-            tenant: token(&path, &["--role", "tenant", "--tenant", "test-tenant", "--permission", "execute"]),
-            other_tenant: token(&path, &["--role", "tenant", "--tenant", "other-tenant", "--permission", "execute"]),
+            tenant: tenant(&path, "test-tenant"),
+            other_tenant: tenant(&path, "other-tenant"),
             user: token(&path, &["--role", "user", "--permission", "execute"]),
             rpc_tenant: token(
                 &path,
@@ -112,6 +112,12 @@ fn compile_engine(path: &Path) {
     let out = doer().arg("run").arg(&file).env("DOER__DATA__DIR", path).output().unwrap();
     assert!(out.status.success(), "doer run: {}", String::from_utf8_lossy(&out.stderr));
     fs::remove_file(file).unwrap();
+}
+
+/// A tenant that runs code and has workers, and calls no service over HTTP.
+fn tenant(path: &Path, id: &str) -> String {
+    let permissions = ["--permission", "execute", "--permission", "workers:*"];
+    token(path, &[&["--role", "tenant", "--tenant", id], &permissions[..]].concat())
 }
 
 /// A new API key, made on the command line.

@@ -31,6 +31,10 @@ pub struct Quota {
     pub api_keys: u64,
     /// Secrets.
     pub secrets: u64,
+    /// Workers.
+    pub workers: u64,
+    /// What is stored of their code, in all versions.
+    pub worker_bytes: u64,
 }
 
 impl Quota {
@@ -50,6 +54,8 @@ impl Quota {
                 users: 1_000_000,
                 api_keys: 100_000,
                 secrets: 1_000,
+                workers: 100_000,
+                worker_bytes: 10_240 * MIB,
             },
             Tier::Tenant => Self {
                 db_bytes: 1_024 * MIB,
@@ -64,6 +70,8 @@ impl Quota {
                 users: 10_000,
                 api_keys: 1_000,
                 secrets: 100,
+                workers: 1_000,
+                worker_bytes: 1_024 * MIB,
             },
             Tier::Public => Self {
                 db_bytes: 64 * MIB,
@@ -78,6 +86,8 @@ impl Quota {
                 users: 0,
                 api_keys: 10,
                 secrets: 10,
+                workers: 0,
+                worker_bytes: 0,
             },
         }
     }

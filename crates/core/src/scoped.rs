@@ -107,19 +107,32 @@ pub struct ScopedServices {
     scope: Arc<Scope>,
     grants: Grants,
     ledger: Arc<Ledger>,
+    /// Why no request goes out, where none does.
+    confined: Option<&'static str>,
 }
 
 impl ScopedServices {
     /// The services, for `scope`, as far as they are granted. Grants beyond the scope's tier count for nothing.
     pub fn new(services: Arc<Services>, scope: Arc<Scope>, grants: Grants, ledger: Arc<Ledger>) -> Self {
         let of_tier = Grants::of(scope.tier.services().iter().copied());
-        Self { services, grants: Grants(grants.0 & of_tier.0), scope, ledger }
+        Self { services, grants: Grants(grants.0 & of_tier.0), scope, ledger, confined: None }
+    }
+
+    /// The same without [`ScopedServices::fetch`]; `why` is what is told to whoever tries. Services can be called.
+    pub fn confined(self, why: &'static str) -> Self {
+        Self { confined: Some(why), ..self }
     }
 
     /// The same at the expense of another budget.
     #[must_use]
     pub fn charging(&self, ledger: Arc<Ledger>) -> Self {
         Self { ledger, ..self.clone() }
+    }
+
+    /// The same with other grants, as far as the tier has them.
+    #[must_use]
+    pub fn granting(&self, grants: Grants) -> Self {
+        Self::new(Arc::clone(&self.services), Arc::clone(&self.scope), grants, Arc::clone(&self.ledger))
     }
 
     /// On whose behalf.
@@ -203,6 +216,10 @@ impl ScopedServices {
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+        if let Some(why) = self.confined {
+            self.ledger.charge_call("fetch")?;
+            return Err(ServiceError::forbidden(why).into());
+        }
         if let Some((service, rest)) = internal(&request.url) {
             return self.fetch_service(service, rest, &request).await;
         }

@@ -26,6 +26,14 @@ pub fn submit(operation: &[u8]) -> Option<u32> {
     (number != doer_guest_protocol::REFUSED).then_some(number)
 }
 
+/// Takes what has ended already of what the host was given: the message that a resumption would bring. Empty: nothing has.
+pub fn ended() -> Vec<u8> {
+    match imp::ended() {
+        0 => Vec::new(),
+        len => imp::message(len),
+    }
+}
+
 /// Tells the host that nobody waits for an operation any more.
 pub fn cancel(operation: u32) {
     imp::cancel(operation);
@@ -51,6 +59,8 @@ mod imp {
         fn host_message(ptr: *mut u8, len: usize);
         #[link_name = "submit"]
         fn host_submit(ptr: *const u8, len: usize) -> u32;
+        #[link_name = "ended"]
+        fn host_ended() -> usize;
         #[link_name = "cancel"]
         fn host_cancel(operation: u32);
     }
@@ -75,6 +85,10 @@ mod imp {
 
     pub fn submit(operation: &[u8]) -> u32 {
         unsafe { host_submit(operation.as_ptr(), operation.len()) }
+    }
+
+    pub fn ended() -> usize {
+        unsafe { host_ended() }
     }
 
     pub fn cancel(operation: u32) {
@@ -118,6 +132,10 @@ pub mod imp {
             submitted.push(operation.to_vec());
             submitted.len() as u32 - 1
         })
+    }
+
+    pub fn ended() -> usize {
+        0
     }
 
     pub fn cancel(operation: u32) {

@@ -281,6 +281,9 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
                 return Ok(Step::Responded(answer));
             }
         }
+        if operations::settle_ended(ctx) {
+            continue;
+        }
         // Also between two timers that are due: code that polls by them would never hear of its calls.
         if ran_timer && operations::any_pending() {
             return Ok(Step::Waiting { wake_after_us: timers::next_due_us() });

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use doer_guest_protocol::{Completion, End, Failure, Operation, Resume, encode};
+use doer_guest_protocol::{Completion, End, Failure, Operation, Resume, decode, encode};
 use rquickjs::{Ctx, Exception, Function, Object, Persistent, Result, TypedArray, Value, object::Property};
 
 use crate::{error, host, json, web};
@@ -74,6 +74,21 @@ pub fn cancel(number: u32) {
 /// Is the host doing anything?
 pub fn any_pending() -> bool {
     WAITING.with_borrow(|waiting| !waiting.is_empty())
+}
+
+/// Settles what has ended already; says whether that was anything.
+pub fn settle_ended(ctx: &Ctx<'_>) -> bool {
+    if !any_pending() {
+        return false;
+    }
+    let message = host::ended();
+    match decode(&message) {
+        Ok(ended) if !message.is_empty() => {
+            settle(ctx, &ended);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Tells those who wait how their operations ended. What nobody waits for any more is dropped.

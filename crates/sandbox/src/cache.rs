@@ -14,18 +14,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wasmtime::{Engine, Module};
+use wasmtime::{Engine, Module, Precompiled, component::Component};
 
 use crate::Error;
+
+/// What a compiler process answered, ready to be linked.
+pub(crate) enum Loaded {
+    Module(Module),
+    Component(Component),
+}
 
 /// Loads what a compiler process of ours answered.
 ///
 /// # Errors
 /// wasmtime's, where the artifact was made with other settings than `engine` has.
-pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Module> {
+pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Loaded> {
+    if Engine::detect_precompiled(artifact) == Some(Precompiled::Component) {
+        // SAFETY: as below.
+        return unsafe { Component::deserialize(engine, artifact) }.map(Loaded::Component);
+    }
     // SAFETY: it came through a pipe from a process that this one started, ran our own compiler in, and lets
     // compile one module only; the compiler module says what that trust amounts to.
-    unsafe { Module::deserialize(engine, artifact) }
+    unsafe { Module::deserialize(engine, artifact) }.map(Loaded::Module)
 }
 
 /// Artifacts of one installation.
@@ -81,16 +91,28 @@ impl Cache {
     /// The artifact, if it is there and verifies.
     pub(crate) fn load(&self, engine: &Engine, id: ArtifactId) -> Option<Module> {
         let path = self.path(id);
-        match self.load_verified(engine, id, &path) {
-            Ok(found) => found,
-            Err(reason) => {
-                tracing::warn!(path = %path.display(), reason, "a compiled artifact is not used; it is made again");
-                None
-            }
-        }
+        let (file, _) = self.told(&path, self.open_verified(id, &path))?;
+        // SAFETY: the bytes behind this handle are what `keep` wrote, under a key that only this installation
+        // has; nobody else may write to the file or replace it while it is mapped.
+        let module = unsafe { Module::deserialize_open_file(engine, file) };
+        self.told(&path, module.map(Some).map_err(|error| error.to_string()))
     }
 
-    fn load_verified(&self, engine: &Engine, id: ArtifactId, path: &Path) -> Result<Option<Module>, String> {
+    fn told<T>(&self, path: &Path, found: Result<Option<T>, String>) -> Option<T> {
+        found.unwrap_or_else(|reason| {
+            tracing::warn!(path = %path.display(), reason, "an artifact on disk is not used; it is made again");
+            None
+        })
+    }
+
+    /// What was kept under this id, if it is there and verifies.
+    pub(crate) fn load_bytes(&self, id: ArtifactId) -> Option<Vec<u8>> {
+        let path = self.path(id);
+        self.told(&path, self.open_verified(id, &path)).map(|(_, bytes)| bytes)
+    }
+
+    /// The file and its content.
+    fn open_verified(&self, id: ArtifactId, path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -107,9 +129,7 @@ impl Cache {
         if blake3::Hash::from_slice(&recorded).ok() != Some(self.seal(id, &bytes)) {
             return Err("its keyed hash does not verify".into());
         }
-        // SAFETY: the bytes behind this handle are what `store` wrote, under a key that only this installation
-        // has; nobody else may write to the file or replace it while it is mapped.
-        unsafe { Module::deserialize_open_file(engine, file) }.map(Some).map_err(|error| error.to_string())
+        Ok(Some((file, bytes)))
     }
 
     /// Compiles `binary`, keeps the artifact, and loads it from the file, which shares its pages with the cache.
@@ -127,7 +147,8 @@ impl Cache {
         unsafe { Module::deserialize(engine, &artifact) }.map_err(refused)
     }
 
-    fn keep(&self, id: ArtifactId, artifact: &[u8]) {
+    /// Keeps an artifact. One that cannot be written is only logged.
+    pub(crate) fn keep(&self, id: ArtifactId, artifact: &[u8]) {
         let path = self.path(id);
         let write = |path: &Path, bytes: &[u8]| {
             // A name of its own: processes that share a directory may well share a process id, in containers.
@@ -144,7 +165,7 @@ impl Cache {
         };
         let kept = write(&seal_path(&path), self.seal(id, artifact).as_bytes()).and_then(|()| write(&path, artifact));
         if let Err(error) = kept {
-            tracing::warn!(path = %path.display(), %error, "a compiled artifact could not be kept");
+            tracing::warn!(path = %path.display(), %error, "an artifact could not be kept");
         }
     }
 

@@ -58,7 +58,7 @@ pub struct CompilerConfig {
     pub processes: usize,
     /// Compilations that may wait for one.
     pub queue: usize,
-    /// Wall-clock time of one compilation; the CPU time is limited to the same.
+    /// Wall-clock time of one compilation; the CPU time is limited to the same. Wasm has it once more for every 2 MiB.
     pub timeout: Duration,
     /// Address space of the process.
     pub memory_bytes: u64,

@@ -11,7 +11,7 @@ use std::{
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
 
-use crate::{Error, SandboxConfig};
+use crate::{Error, SandboxConfig, memory};
 
 /// Native stack of a guest. QuickJS watches its own stack inside linear memory and must run out of that one
 /// first, or its error could not be caught. Pages of this one stay with the slot once they were touched: wiping
@@ -26,6 +26,16 @@ const TICK: Duration = Duration::from_millis(1);
 const TICKS_BEFORE_SLEEP: u32 = 200;
 /// Largest table of a user's module; 8 bytes of address space each, per slot.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
+/// What a component may consist of, the components inside of it included. What toolchains make has one memory, two or
+/// three tables and up to twenty instances; several such composed into one have that several times.
+pub(crate) const COMPONENT_PARTS: Parts = Parts { instances: 64, memories: 4, tables: 16 };
+
+/// So many of each.
+pub(crate) struct Parts {
+    pub(crate) instances: u32,
+    pub(crate) memories: u32,
+    pub(crate) tables: u32,
+}
 
 /// Everything that decides what native code comes out of a compilation. The process that runs it and the one
 /// that compiles for users must agree on it to the letter; wasmtime refuses artifacts where they do not.
@@ -50,19 +60,35 @@ pub(crate) fn codegen_config() -> Config {
             | WasmFeatures::SIMD
             | WasmFeatures::FLOATS
             | WasmFeatures::EXTENDED_CONST
-            | WasmFeatures::TAIL_CALL,
+            | WasmFeatures::TAIL_CALL
+            | WasmFeatures::COMPONENT_MODEL,
         true,
     );
     // Traps are told by their kind; a backtrace of native frames helps no user and costs each trap.
     config.wasm_backtrace_max_frames(None).native_unwind_info(false).generate_address_map(false);
+    // What addresses need no check. A memory never moves.
+    config.memory_reservation(memory::RESERVED_BYTES as u64).memory_guard_size(memory::GUARD_BYTES as u64);
+    config.guard_before_linear_memory(true).memory_may_move(false);
     config
 }
 
-/// The engine that runs guests.
+/// The engine that runs JavaScript: its memories and stacks are ours.
+///
+/// # Errors
+/// [`Error::Engine`] where the host cannot run it.
+pub(crate) fn for_javascript() -> Result<Engine, Error> {
+    let mut config = codegen_config();
+    config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.with_host_memory(Arc::new(memory::Creator)).with_host_stack(Arc::new(memory::Stacks::default()));
+    Engine::new(&config).map_err(|source| Error::Engine { during: "setting the engine of JavaScript up", source })
+}
+
+/// The engine that runs WebAssembly of users: instances come from wasmtime's pool.
 ///
 /// # Errors
 /// [`Error::Engine`] where the host cannot reserve what the pool needs.
-pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
+pub(crate) fn for_modules(settings: &SandboxConfig) -> Result<Engine, Error> {
     let mut config = codegen_config();
     config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
@@ -72,9 +98,12 @@ pub(crate) fn engine(settings: &SandboxConfig) -> Result<Engine, Error> {
 fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     let slots = settings.concurrency;
     let mut pool = PoolingAllocationConfig::default();
-    // A JavaScript guest is two instances on one memory: its heap image, and the engine that works on it.
     // A command that gives memory for the answer to a call runs on a second stack.
-    pool.total_core_instances(2 * slots).total_memories(slots).total_tables(slots).total_stacks(2 * slots);
+    // What no component uses of its share is address space only.
+    let Parts { instances, memories, tables } = COMPONENT_PARTS;
+    pool.total_core_instances(instances * slots).total_memories(memories * slots).total_tables(tables * slots);
+    pool.max_core_instances_per_component(instances).max_memories_per_component(memories);
+    pool.max_tables_per_component(tables).total_component_instances(slots).total_stacks(2 * slots);
     pool.max_memory_size(usize::try_from(settings.max_memory_bytes).unwrap_or(usize::MAX));
     pool.table_elements(TABLE_ELEMENTS);
     // A slot that was used for an image before keeps that image mapped: as many may be warm as there are.
@@ -88,7 +117,7 @@ fn pool(settings: &SandboxConfig) -> PoolingAllocationConfig {
     pool
 }
 
-/// Advances the engine's epoch once a millisecond while anything runs, from one thread for all: a timer per
+/// Advances the engines' epochs once a millisecond while anything runs, from one thread for all: a timer per
 /// execution would cost more than most executions do.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticker {
@@ -101,7 +130,7 @@ pub(crate) struct Ticker {
 pub(crate) struct Ticking(Ticker);
 
 impl Ticker {
-    pub(crate) fn start(engine: Engine) -> Result<Self, Error> {
+    pub(crate) fn start(engines: Vec<Engine>) -> Result<Self, Error> {
         let running = Arc::new(AtomicUsize::new(0));
         let weak = Arc::downgrade(&running);
         let body = move || {
@@ -115,7 +144,7 @@ impl Ticker {
                     idle_ticks = 0;
                 } else {
                     thread::sleep(TICK);
-                    engine.increment_epoch();
+                    engines.iter().for_each(Engine::increment_epoch);
                 }
             }
         };

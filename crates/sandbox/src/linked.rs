@@ -1,21 +1,24 @@
 //! The linked JavaScript guest, taken apart: code that works on any heap, and the data that is the first heap.
 
-use wasm_encoder::{Module, RawSection};
+use wasm_encoder::{ExportKind, ExportSection, MemorySection, MemoryType, Module, RawSection};
 use wasmparser::{DataKind, Operator, Parser, Payload, TypeRef};
 
-use crate::image::{self, Run};
+use crate::memory::WASM_PAGE_BYTES;
 
 /// The guest as the linker made it (crates/js-guest/build.sh).
 const ARTIFACT: &[u8] = include_bytes!("../../js-guest/doer-js-guest.wasm");
 
-/// The two halves of the artifact, each a module.
+/// The name by which the module of the memory exports it.
+pub(crate) const MEMORY: &str = "memory";
+
+/// The parts of the artifact.
 pub(crate) struct Linked {
-    /// The guest without data segments and start function, which would wipe the heap it is given.
+    /// The guest without data segments and start function, which would wipe the heap it is given: a module.
     pub(crate) code: Vec<u8>,
-    /// An image of nothing but those data segments.
-    pub(crate) data: Vec<u8>,
-    /// The most pages that the guest's memory may have.
-    pub(crate) max_pages: Option<u64>,
+    /// The memory that it imports, and nothing else: a module.
+    pub(crate) memory: Vec<u8>,
+    /// What those data segments make of such a memory.
+    pub(crate) heap: Vec<u8>,
 }
 
 /// Takes the artifact apart.
@@ -51,22 +54,39 @@ pub(crate) fn take_apart() -> Result<Linked, String> {
         }
     }
     let memory = memory.ok_or("the guest imports no memory")?;
-    let runs = segments.iter().map(run).collect::<Result<Vec<_>, _>>()?;
-    Ok(Linked {
-        code: code.finish(),
-        data: image::module(memory.initial, memory.maximum, runs),
-        max_pages: memory.maximum,
-    })
+    Ok(Linked { code: code.finish(), memory: declaration(memory), heap: heap(memory, &segments)? })
 }
 
-fn run<'a>(segment: &wasmparser::Data<'a>) -> Result<Run<'a>, String> {
-    let DataKind::Active { offset_expr, .. } = &segment.kind else {
-        return Err("the guest has a passive data segment".into());
-    };
-    match offset_expr.get_operators_reader().read() {
-        Ok(Operator::I32Const { value }) => Ok(Run { offset: value.cast_unsigned(), bytes: segment.data }),
-        _ => Err("a data segment of the guest has no constant offset".into()),
+fn declaration(memory: wasmparser::MemoryType) -> Vec<u8> {
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: memory.initial,
+        maximum: memory.maximum,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut exports = ExportSection::new();
+    exports.export(MEMORY, ExportKind::Memory, 0);
+    let mut module = Module::new();
+    module.section(&memories).section(&exports);
+    module.finish()
+}
+
+fn heap(memory: wasmparser::MemoryType, segments: &[wasmparser::Data<'_>]) -> Result<Vec<u8>, String> {
+    let pages = usize::try_from(memory.initial).map_err(|error| error.to_string())?;
+    let mut heap = vec![0; pages * WASM_PAGE_BYTES];
+    for segment in segments {
+        let DataKind::Active { offset_expr, .. } = &segment.kind else {
+            return Err("the guest has a passive data segment".into());
+        };
+        let Ok(Operator::I32Const { value }) = offset_expr.get_operators_reader().read() else {
+            return Err("a data segment of the guest has no constant offset".into());
+        };
+        let place = heap.get_mut(value.cast_unsigned() as usize..).and_then(|rest| rest.get_mut(..segment.data.len()));
+        place.ok_or("a data segment of the guest lies outside of its memory")?.copy_from_slice(segment.data);
     }
+    Ok(heap)
 }
 
 #[cfg(test)]
@@ -74,18 +94,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_halves_are_valid_and_neither_has_the_other() {
+    fn the_code_has_no_data_and_the_memory_nothing_else() {
         let linked = take_apart().unwrap();
         assert!(wasmparser::validate(&linked.code).is_ok());
-        assert!(wasmparser::validate(&linked.data).is_ok());
+        assert!(wasmparser::validate(&linked.memory).is_ok());
         let has = |binary: &[u8], wanted: fn(&Payload<'_>) -> bool| {
             Parser::new(0).parse_all(binary).any(|payload| wanted(&payload.unwrap()))
         };
-        assert!(!has(&linked.code, |payload| matches!(
-            payload,
-            Payload::DataSection(_) | Payload::StartSection { .. }
-        )));
-        assert!(!has(&linked.data, |payload| matches!(payload, Payload::CodeSectionStart { .. })));
-        assert!(has(&linked.data, |payload| matches!(payload, Payload::DataSection(_))));
+        let data = |payload: &Payload<'_>| matches!(payload, Payload::DataSection(_) | Payload::StartSection { .. });
+        assert!(!has(&linked.code, data) && !has(&linked.memory, data));
+        assert!(!has(&linked.memory, |payload| matches!(payload, Payload::CodeSectionStart { .. })));
+        assert!(linked.heap.iter().any(|byte| *byte != 0));
     }
 }

@@ -124,6 +124,13 @@ pub struct ResponseHead {
     pub headers: Vec<(String, String)>,
 }
 
+impl ResponseHead {
+    /// What it counts towards the limit on output.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
+    }
+}
+
 /// How a run failed by its own doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GuestError {

@@ -12,7 +12,7 @@ pub enum Language {
     JavaScript,
     /// The same with types, or JSX.
     TypeScript,
-    /// A WASI preview 1 command, as a binary.
+    /// A WASI preview 1 command or a component, as a binary, which says itself which it is.
     Wasm,
     /// The same in WebAssembly's text format.
     Wat,
@@ -35,22 +35,24 @@ pub enum Program {
         /// Name to module.
         modules: BTreeMap<String, ModuleSource>,
     },
-    /// A WASI preview 1 command.
+    /// A WASI preview 1 command or a component.
     Wasm(Vec<u8>),
 }
 
 impl Program {
     /// Bytes of code, for the limit on its size.
     pub fn size_bytes(&self) -> u64 {
-        let bytes = match self {
-            Self::Text { code, .. } => code.len(),
-            Self::Modules { modules, .. } => {
-                modules.iter().map(|(name, module)| name.len() + module.size_bytes()).sum()
-            }
-            Self::Wasm(bytes) => bytes.len(),
-        };
-        bytes as u64
+        match self {
+            Self::Text { code, .. } => code.len() as u64,
+            Self::Modules { modules, .. } => size_of_modules(modules),
+            Self::Wasm(bytes) => bytes.len() as u64,
+        }
     }
+}
+
+/// Bytes of modules and their names.
+pub(crate) fn size_of_modules(modules: &BTreeMap<String, ModuleSource>) -> u64 {
+    modules.iter().map(|(name, module)| (name.len() + module.size_bytes()) as u64).sum()
 }
 
 /// One module, by what it is made of.
@@ -68,7 +70,7 @@ pub enum ModuleSource {
     Json(String),
     /// Bytes; the default export is an `ArrayBuffer`.
     Data(Vec<u8>),
-    /// A WASI preview 1 command; only as the main module.
+    /// A WASI preview 1 command or a component; only as the main module.
     Wasm(Vec<u8>),
     /// The same in WebAssembly's text format.
     Wat(String),

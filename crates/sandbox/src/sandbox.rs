@@ -21,7 +21,10 @@ use crate::{
     compiler::{Compiler, ScriptKind, TypeScript},
     engine::{self, Ticker},
     explain::{explained, into_guest_error},
-    guest::{javascript::JavaScript, module::Commands},
+    guest::{
+        javascript::JavaScript,
+        module::{Commands, Compiled, Runnable},
+    },
     outcome::Finished,
     schedule::Background,
     store::End,
@@ -71,16 +74,16 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Engine`] or [`Error::Io`] where the host cannot give what is needed.
     pub async fn start(config: SandboxConfig) -> Result<Self, Error> {
-        let wasm = engine::engine(&config)?;
+        let (javascript, modules) = (engine::for_javascript()?, engine::for_modules(&config)?);
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
         let slot_count = config.concurrency as usize;
         let compiler = Compiler::new(config.compiler);
         let inner = Inner {
-            javascript: JavaScript::start(&wasm, &cache).await?,
-            commands: Commands::new(&wasm, compiler.clone(), load_compiled)?,
+            javascript: JavaScript::start(&javascript, &cache, slot_count, config.keep_resident_bytes).await?,
+            commands: Commands::new(&modules, compiler.clone(), load_compiled)?,
             compiler,
             background: Background::start(config.background_threads)?,
-            ticker: Ticker::start(wasm)?,
+            ticker: Ticker::start(vec![javascript, modules])?,
             slots: Semaphore::new(slot_count),
             slot_count,
             waiting: AtomicUsize::new(0),
@@ -117,10 +120,18 @@ impl Sandbox {
         }
     }
 
-    /// Compiles what has to be compiled before a program can be evaluated: TypeScript, and nothing else.
-    pub(crate) async fn translate(&self, program: Program) -> Result<Result<protocol::Program, GuestError>, Error> {
-        match self.inner.translate(program).await {
-            Ok(program) => Ok(Ok(program)),
+    /// Compiles what has to be compiled before a program can be run: TypeScript and WebAssembly.
+    pub(crate) async fn prepare(&self, program: Program) -> Result<Result<Prepared, GuestError>, Error> {
+        let prepared = match wasm_of(program) {
+            // Nobody's run yet: each brings limits of its own.
+            Ok((binary, text)) => {
+                let account = Arc::new(Account::unlimited());
+                self.inner.commands.get(&binary, text, &account).await.map(Prepared::Wasm)
+            }
+            Err(program) => self.inner.translate(program).await.map(Prepared::Script),
+        };
+        match prepared {
+            Ok(prepared) => Ok(Ok(prepared)),
             Err(End::Syntax(error) | End::Guest(error)) => Ok(Err(error)),
             Err(End::Host(error)) => Err(error),
             Err(End::Terminated(termination)) => Ok(Err(explained(termination))),
@@ -146,6 +157,7 @@ impl Sandbox {
                 match code {
                     Loaded::Source(source) => run.source(source).await,
                     Loaded::Image(image) => run.image(image).await,
+                    Loaded::Wasm(wasm) => run.wasm(wasm).await,
                 }
             };
             let ended = sandbox.limited(invocation, Arc::clone(&account), work).await;
@@ -259,6 +271,14 @@ pub(crate) enum Loaded {
     Source(Arc<Evaluate>),
     /// Evaluated before.
     Image(Image),
+    /// WebAssembly that was compiled.
+    Wasm(Runnable),
+}
+
+/// A program that was compiled as far as that is done before it runs.
+pub(crate) enum Prepared {
+    Script(protocol::Program),
+    Wasm(Compiled),
 }
 
 /// One execution on its way.
@@ -270,8 +290,11 @@ struct Run {
 
 impl Run {
     async fn program(self, program: Program) -> Result<Finished, End> {
-        let program = match command_of(program) {
-            Ok((binary, text)) => return self.command(&binary, text).await,
+        let program = match wasm_of(program) {
+            Ok((binary, text)) => {
+                let compiled = self.inner.commands.get(&binary, text, &self.account).await?;
+                return self.wasm(compiled.runnable).await;
+            }
             Err(program) => program,
         };
         // Nobody said what it is: JavaScript, and TypeScript only if that does not parse.
@@ -313,9 +336,14 @@ impl Run {
         self.in_slot(async move { inner.javascript.run(&source, &invocation, &account).await }).await
     }
 
-    async fn command(&self, binary: &[u8], text: bool) -> Result<Finished, End> {
-        let command = self.inner.commands.get(binary, text, &self.account).await?;
+    async fn wasm(&self, wasm: Runnable) -> Result<Finished, End> {
         let (invocation, account) = (self.invocation.clone(), self.account.clone());
+        let command = match wasm {
+            Runnable::Command(command) => command,
+            Runnable::Component(component) => {
+                return self.in_slot(async move { component.run(&account, &invocation).await }).await;
+            }
+        };
         let Event::Execute(input) = &invocation.event else {
             return Err(refusal(
                 "a WebAssembly command answers no requests and has no methods to call: use POST /execute",
@@ -364,7 +392,7 @@ impl Run {
 }
 
 /// The WebAssembly that a program is, and whether it is text; else the program again.
-fn command_of(program: Program) -> Result<(Vec<u8>, bool), Program> {
+fn wasm_of(program: Program) -> Result<(Vec<u8>, bool), Program> {
     match program {
         Program::Wasm(binary) => Ok((binary, false)),
         Program::Text { code, language: Some(Language::Wat) } => Ok((code.into_bytes(), true)),

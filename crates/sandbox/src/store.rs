@@ -11,7 +11,7 @@ use wasmtime::{Engine, ResourceLimiter, Store, Trap, UpdateDeadline};
 use crate::{
     Error, GuestError,
     account::{Account, Ended},
-    guest::javascript::operations::Operations,
+    guest::{component::World, javascript::operations::Operations},
 };
 
 /// Epochs until the first interruption: one to two milliseconds, as the first tick may come at once.
@@ -31,6 +31,10 @@ pub(crate) struct State {
     pub(crate) wasi: Option<wasmtime_wasi::p1::WasiP1Ctx>,
     /// A WASI module is giving memory for an answer to a call; it must not make another meanwhile.
     pub(crate) allocating: bool,
+    /// What a component sees of the system and of the network.
+    pub(crate) component: Option<World>,
+    /// All linear memories together: a component may have several.
+    memory_bytes: u64,
 }
 
 /// The time that a guest is told.
@@ -102,8 +106,13 @@ impl End {
 }
 
 impl ResourceLimiter for State {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        self.account.grow_memory(desired as u64)?;
+    fn memory_growing(&mut self, current: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = self.memory_bytes.saturating_sub(current as u64).saturating_add(desired as u64);
+        self.account.grow_memory(bytes)?;
+        // What is more than a memory's own maximum it does not get.
+        if max.is_none_or(|max| desired <= max) {
+            self.memory_bytes = bytes;
+        }
         Ok(true)
     }
 
@@ -126,6 +135,8 @@ pub(crate) fn open(engine: &Engine, account: &Arc<Account>) -> Result<Store<Stat
         operations: None,
         wasi: None,
         allocating: false,
+        component: None,
+        memory_bytes: 0,
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);

@@ -82,6 +82,9 @@ impl App {
             true => Some(start_sandbox(&config, &data).await?),
             false => None,
         };
+        if let Some(sandbox) = &sandbox {
+            platform.workers.connect(sandbox.clone(), config.workers.bounds);
+        }
         let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::default();
         let runner = Arc::new(Runner {

@@ -42,6 +42,7 @@ use crate::{
     auth::developer,
     config::{Config, Kind},
     data::{DataDir, DataError},
+    workers::Workers,
 };
 
 /// Whoever waits to be let in does not wait longer for an `auth` that runs elsewhere.
@@ -61,6 +62,8 @@ pub struct Platform {
     pub webhooks: Arc<EmbeddedWebhooks>,
     /// Secrets of namespaces.
     pub secrets: Arc<SecretStore>,
+    /// Workers by id.
+    pub workers: Arc<Workers>,
     /// What moves by itself.
     pub tasks: Tasks,
     db: Arc<EmbeddedDb>,
@@ -152,7 +155,8 @@ impl Platform {
         let email = Arc::new(EmbeddedEmail::open(&directory, clock.clone(), quotas.clone(), settings.email.clone())?);
         let gateway = Arc::new(HttpGateway::new(settings.gateway.clone(), clock.clone())?);
         let mcp = Arc::new(McpClient::new(settings.mcp.clone(), clock.clone())?);
-        let secrets = Arc::new(SecretStore::open(&directory, sealer, clock.clone(), quotas)?);
+        let secrets = Arc::new(SecretStore::open(&directory, sealer, clock.clone(), quotas.clone())?);
+        let workers = Arc::new(Workers::open(&directory, config.workers.compatibility_date, clock.clone(), quotas)?);
 
         let backend = |service: Service| -> Result<Box<dyn Backend>, PlatformError> {
             Ok(match &settings.kinds[service as usize] {
@@ -179,6 +183,7 @@ impl Platform {
             auth,
             webhooks,
             secrets,
+            workers,
             tasks: Tasks::default(),
             db,
             queue,
@@ -210,6 +215,7 @@ impl Platform {
         self.email.start(&self.tasks, standing);
         self.mcp.start(&self.tasks);
         self.db.start(&self.tasks);
+        self.workers.start(&self.tasks);
         self.authority.start(&self.tasks);
         self.authority.tenants().start(&self.tasks, self.holders());
     }
@@ -223,6 +229,7 @@ impl Platform {
             self.webhooks.clone(),
             self.email.clone(),
             self.secrets.clone(),
+            self.workers.clone(),
             self.auth.clone(),
         ]
     }

@@ -31,6 +31,7 @@ pub mod tenants;
 pub mod tls;
 pub mod webhooks;
 mod wire;
+pub mod workers;
 
 pub use backoff::Backoff;
 pub use holder::Holder;

@@ -41,7 +41,7 @@ pub struct Compiled {
 /// Native code made of Wasm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompiledModule {
-    /// A serialized module.
+    /// A serialized module or component; it says itself which.
     pub artifact: Vec<u8>,
     /// The linear memory that it begins with.
     pub memory_bytes: u64,
@@ -75,7 +75,7 @@ pub(super) enum Reply {
     Ready,
     /// The body is JavaScript.
     Script { mappings: String },
-    /// The body is a serialized module.
+    /// The body is a serialized module or component.
     Module { memory_bytes: u64 },
     /// It is no valid program.
     Refused(Refusal),

@@ -3,6 +3,7 @@
 use std::{
     mem,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -16,6 +17,11 @@ use crate::CompilerConfig;
 
 /// A process is replaced after this many jobs, so that nothing it leaks or fragments adds up.
 const JOBS_PER_PROCESS: u32 = 1000;
+
+/// Bytes of Wasm for which the configured time is given once more. A JavaScript engine made into a component has
+/// 13 MB and takes 24 s, where small modules take none: the time that is enough for one is too much for the other, as
+/// those who write code to keep a compiler busy need very little of it.
+const BYTES_PER_TIMEOUT: u64 = 2 << 20;
 
 /// Compiles in child processes. They are started when they are needed; cheap to clone, all clones share them.
 ///
@@ -65,7 +71,7 @@ impl Compiler {
         let _turn = acquire(&inner.running).await?;
         let mut process = match inner.take_idle() {
             Some(process) => process,
-            None => Process::start(&inner.config).await?,
+            None => Process::start(&inner.config, inner.config.timeout).await?,
         };
         let job = Job::TypeScript { jsx: request.jsx, kind: request.kind };
         let (reply, body) = process.run(job, request.code.as_bytes(), inner.config.timeout).await?;
@@ -77,7 +83,8 @@ impl Compiler {
         }
     }
 
-    /// A Wasm module, as a binary or as text, to a serialized module for an engine of this crate's configuration.
+    /// A Wasm module or component, as a binary or as text, to a serialized one for an engine of this crate's
+    /// configuration.
     ///
     /// # Errors
     /// `SyntaxError` in text and `CompileError` in binaries; a limit; or the pool is full or broken.
@@ -88,8 +95,9 @@ impl Compiler {
         let _turn = acquire(&inner.running).await?;
         inner.make_room();
         // Its answer is native code: no other guest's code was ever in this process, nor will be.
-        let mut process = Process::start(&inner.config).await?;
-        let (reply, body) = process.run(Job::Wasm { text }, &bytes, inner.config.timeout).await?;
+        let limit = inner.time_for_wasm(bytes.len() as u64);
+        let mut process = Process::start(&inner.config, limit).await?;
+        let (reply, body) = process.run(Job::Wasm { text }, &bytes, limit).await?;
         match reply {
             Reply::Module { memory_bytes } => Ok(CompiledModule { artifact: body, memory_bytes }),
             Reply::Refused(refusal) => Err(refused(refusal)),
@@ -102,6 +110,12 @@ impl Inner {
     fn admit(&self) -> Result<SemaphorePermit<'_>, CompileError> {
         let full = |_| CompileError::Full { running: self.config.processes, waiting: self.config.queue };
         self.admitted.try_acquire().map_err(full)
+    }
+
+    /// In proportion to its size, which somebody had to send.
+    fn time_for_wasm(&self, bytes: u64) -> Duration {
+        let times = 1 + bytes / BYTES_PER_TIMEOUT;
+        self.config.timeout.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
     }
 
     fn take_idle(&self) -> Option<Process> {

@@ -47,7 +47,8 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts one and waits until it has limited itself, so that whatever it dies of later is the job's doing.
-    pub(super) async fn start(config: &CompilerConfig) -> Result<Self, CompileError> {
+    /// Each of its jobs may have so much time on the CPU.
+    pub(super) async fn start(config: &CompilerConfig, cpu: Duration) -> Result<Self, CompileError> {
         let mut child = Command::new(&config.program)
             .args(&config.args)
             .env_clear()
@@ -64,7 +65,7 @@ impl Process {
             return Err(CompileError::Unavailable("it has no pipes".to_owned()));
         };
         let mut process = Self { child, stdin, stdout, stderr, jobs: 0 };
-        let budget = Budget { memory_bytes: config.memory_bytes, cpu: config.timeout };
+        let budget = Budget { memory_bytes: config.memory_bytes, cpu };
         match timeout(START, process.exchange(&budget, &[], ANSWER_BASE_BYTES)).await {
             Ok(Ok((Reply::Ready, _))) => Ok(process),
             Ok(Ok(_)) => Err(CompileError::Unavailable("it does not speak the compiler's protocol".to_owned())),

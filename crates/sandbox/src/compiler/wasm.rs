@@ -8,14 +8,14 @@ use super::{
 };
 use crate::engine::codegen_config;
 
-/// Compiles one module, from its binary or its text.
+/// Compiles one module or component, from its binary or its text.
 pub(super) fn compile(bytes: Vec<u8>, text: bool) -> Result<CompiledModule, Refusal> {
     let bytes = if text { parse(bytes)? } else { bytes };
-    let memory_bytes = shape::check(&bytes)?;
+    let shape = shape::check(&bytes)?;
     // Threads are beyond this process's limits, and the scheduler has other guests to think of.
     let engine = Engine::new(codegen_config().parallel_compilation(false)).map_err(refusal)?;
-    let artifact = engine.precompile_module(&bytes).map_err(refusal)?;
-    Ok(CompiledModule { artifact, memory_bytes })
+    let artifact = if shape.component { engine.precompile_component(&bytes) } else { engine.precompile_module(&bytes) };
+    Ok(CompiledModule { artifact: artifact.map_err(refusal)?, memory_bytes: shape.memory_bytes })
 }
 
 fn parse(text: Vec<u8>) -> Result<Vec<u8>, Refusal> {

@@ -20,8 +20,9 @@ use crate::{
     body::Writer,
     cache::{ArtifactId, Cache},
     door::Door,
-    image, linked,
+    linked,
     links::Outbound,
+    memory::{self, Base, Image, Pool},
     outcome::{Cloned, Finished},
     store::{self, End, GuestClock, State},
 };
@@ -32,12 +33,16 @@ const MAX_NAME_BYTES: usize = 256;
 /// What is passed on of an error's message, and of its stack.
 const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
-/// The JavaScript engine, compiled, and the image of its heap after boot.
+/// The largest image that is kept.
+const MAX_IMAGE_BYTES: u64 = 16 << 20;
+
+/// The JavaScript engine, compiled, and the memories with its heap after boot.
 pub(crate) struct JavaScript {
     engine: Engine,
     code: Module,
-    base: Module,
-    max_pages: Option<u64>,
+    /// Declares the memory that the code imports.
+    memory: Module,
+    pool: Arc<Pool>,
     imports: Vec<Import>,
     linker: Linker<State>,
     exports: Exports,
@@ -59,26 +64,17 @@ struct Exports {
     resume: ModuleExport,
 }
 
-/// A heap: the base image, or one made of a program after its top level.
-#[derive(Debug, Clone)]
-pub struct Image {
-    module: Module,
-    bytes: u64,
-}
-
-impl Image {
-    /// Size of what is in it.
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
 impl JavaScript {
     /// Compiles the engine and boots it, or loads both from the cache.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Protocol`]: defects of the build, or of the machine.
-    pub(crate) async fn start(engine: &Engine, cache: &Cache) -> Result<Self, Error> {
+    pub(crate) async fn start(
+        engine: &Engine,
+        cache: &Cache,
+        memories: usize,
+        keep_bytes: usize,
+    ) -> Result<Self, Error> {
         let linked = linked::take_apart().map_err(Error::Protocol)?;
         let code_id = ArtifactId::of(engine, "engine", &[&linked.code]);
         let code = match cache.load(engine, code_id) {
@@ -88,25 +84,27 @@ impl JavaScript {
                 cache.compile(engine, code_id, &linked.code)?
             }
         };
-        // What there is to call lies in the image: with another table it is another image.
+        let refused = |source| Error::Engine { during: "compiling", source };
+        let memory = Module::new(engine, &linked.memory).map_err(refused)?;
+        // What there is to call lies in the heap: with another table it is another heap.
         let table = encode(&operations::table());
-        let base_id = ArtifactId::of(engine, "base image", &[&linked.code, &linked.data, &table]);
-        let known_base = cache.load(engine, base_id);
-        let first = match &known_base {
-            Some(base) => base.clone(),
+        let booted_id = ArtifactId::of(engine, "heap after boot", &[&linked.code, &linked.heap, &table]);
+        let javascript = |heap: &[u8], memories| {
+            let base = Base::new(heap).map_err(no_memory)?;
+            Self::assemble(engine, code.clone(), memory.clone(), Pool::new(base, memories, keep_bytes))
+        };
+        let booted = match cache.load_bytes(booted_id) {
+            Some(booted) => booted,
             None => {
-                Module::new(engine, &linked.data).map_err(|source| Error::Engine { during: "compiling", source })?
+                let booted = javascript(&linked.heap, 1)?.boot(table).await?;
+                cache.keep(booted_id, &booted);
+                booted
             }
         };
-        let mut javascript = Self::assemble(engine, code, first, linked.max_pages)?;
-        if known_base.is_none() {
-            let binary = javascript.boot(table).await?;
-            javascript.base = cache.compile(engine, base_id, &binary)?;
-        }
-        Ok(javascript)
+        javascript(&booted, memories)
     }
 
-    fn assemble(engine: &Engine, code: Module, base: Module, max_pages: Option<u64>) -> Result<Self, Error> {
+    fn assemble(engine: &Engine, code: Module, memory: Module, pool: Arc<Pool>) -> Result<Self, Error> {
         let export = |name: &str| {
             code.get_export_index(name).ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
         };
@@ -124,22 +122,27 @@ impl JavaScript {
         });
         let imports = imports.collect();
         let linker = host_functions(engine).map_err(|source| Error::Engine { during: "defining imports", source })?;
-        Ok(Self { engine: engine.clone(), code, base, max_pages, imports, linker, exports })
+        Ok(Self { engine: engine.clone(), code, memory, pool, imports, linker, exports })
     }
 
-    /// Boots the engine on the linker's data, with a table of what there is to call, and gives the image of its heap.
+    /// Boots the engine on the linker's data, with a table of what there is to call, and gives the heap after that.
     async fn boot(&self, table: Vec<u8>) -> Result<Vec<u8>, Error> {
         let broken = |end: End| match end {
             End::Host(error) => error,
             other => Error::Protocol(format!("the guest does not boot: {other:?}")),
         };
         let account = Arc::new(Account::unlimited());
-        let mut guest = Guest::open(self, &self.base, &account).map_err(broken)?;
+        let mut guest = Guest::open(self, None, &account).map_err(broken)?;
         let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
         let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
         match guest.call(self.exports.boot, table).await.map_err(broken)? {
-            Next::Ready => guest.snapshot(&self.exports.stack_pointer, self.max_pages).map_err(broken),
+            Next::Ready => {
+                let stack = guest.stack_top(self);
+                let mut heap = guest.memory.data(&guest.store).to_vec();
+                heap[..stack].fill(0);
+                Ok(heap)
+            }
             next => Err(broken(next.unexpected())),
         }
     }
@@ -149,16 +152,18 @@ impl JavaScript {
     /// # Errors
     /// [`End`]; a heap too large to be an image is [`End::Guest`].
     pub(crate) async fn image(&self, program: &Evaluate, account: &Arc<Account>) -> Result<Image, End> {
-        let mut guest = Guest::open(self, &self.base, account)?;
+        let mut guest = Guest::open(self, None, account)?;
         guest.evaluate(self, program).await?;
-        let binary = guest.snapshot(&self.exports.stack_pointer, self.max_pages)?;
-        drop(guest);
-        let image = Module::new(&self.engine, &binary);
-        let module = image.map_err(|source| Error::Engine { during: "compiling an image", source })?;
-        Ok(Image { module, bytes: binary.len() as u64 })
+        let stack = guest.stack_top(self);
+        let image = self.pool.image(guest.memory.data(&guest.store), stack).map_err(no_memory)?;
+        if image.bytes() > MAX_IMAGE_BYTES {
+            let message = format!("the heap is too large for an image: {} bytes", image.bytes());
+            return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
+        }
+        Ok(image)
     }
 
-    /// Runs a program from the base image.
+    /// Runs a program on a heap of the engine alone.
     ///
     /// # Errors
     /// [`End`].
@@ -169,7 +174,7 @@ impl JavaScript {
         account: &Arc<Account>,
     ) -> Result<Finished, End> {
         account.mark_cold_start();
-        let mut guest = Guest::open(self, &self.base, account)?;
+        let mut guest = Guest::open(self, None, account)?;
         guest.evaluate(self, program).await?;
         guest.invoke(self, invocation).await
     }
@@ -184,7 +189,7 @@ impl JavaScript {
         invocation: &Invocation,
         account: &Arc<Account>,
     ) -> Result<Finished, End> {
-        Guest::open(self, &image.module, account)?.invoke(self, invocation).await
+        Guest::open(self, Some(image), account)?.invoke(self, invocation).await
     }
 }
 
@@ -196,13 +201,16 @@ struct Guest {
 }
 
 impl Guest {
-    fn open(javascript: &JavaScript, image: &Module, account: &Arc<Account>) -> Result<Self, End> {
+    fn open(javascript: &JavaScript, image: Option<&Image>, account: &Arc<Account>) -> Result<Self, End> {
         let failed = |error| End::from_wasmtime(error, "instantiating a guest");
         let mut store = store::open(&javascript.engine, account)?;
-        let heap = Instance::new(&mut store, image, &[]).map_err(failed)?;
+        let lent = javascript.pool.take(image).map_err(no_memory)?;
+        let heap = memory::lend(lent, || Instance::new(&mut store, &javascript.memory, &[])).map_err(failed)?;
         let memory = heap
-            .get_memory(&mut store, image::MEMORY)
-            .ok_or_else(|| Error::Protocol("an image exports no memory".into()))?;
+            .get_memory(&mut store, linked::MEMORY)
+            .ok_or_else(|| Error::Protocol("the guest's memory is not exported".into()))?;
+        // wasmtime knows only what such a memory has at least.
+        account.grow_memory(memory.data_size(&store) as u64)?;
         store.data_mut().memory = Some(memory);
         let mut imports = Vec::with_capacity(javascript.imports.len());
         for import in &javascript.imports {
@@ -356,21 +364,16 @@ impl Guest {
         Ok(function.typed(&self.store).map_err(|source| Error::Engine { during: "looking up an export", source })?)
     }
 
-    /// The heap as an image. Only at rest: nothing of the guest is on a stack.
-    fn snapshot(&mut self, stack_pointer: &ModuleExport, max_pages: Option<u64>) -> Result<Vec<u8>, End> {
-        let stack_pointer =
-            self.instance.get_module_export(&mut self.store, stack_pointer).and_then(Extern::into_global);
-        let top = stack_pointer.and_then(|global| global.get(&mut self.store).i32()).unwrap_or(0).cast_unsigned();
-        let memory = self.memory.data(&self.store);
-        if memory.len() > image::MAX_IMAGE_BYTES {
-            let message = format!("the heap is too large for an image: {} bytes", memory.len());
-            return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
-        }
-        // The stack lies below its pointer, at the bottom of memory; what calls left there is dead. It is left
-        // out rather than cleared: pages written here would have to be wiped at every later use of the slot.
-        let pages = (memory.len() / image::PAGE_BYTES) as u64;
-        Ok(image::module(pages, max_pages, image::runs(memory, top as usize)))
+    /// Where the stack is that lies at the bottom of the heap. At rest, what is below is dead: it belongs into no image.
+    fn stack_top(&mut self, javascript: &JavaScript) -> usize {
+        let export = &javascript.exports.stack_pointer;
+        let pointer = self.instance.get_module_export(&mut self.store, export).and_then(Extern::into_global);
+        pointer.and_then(|global| global.get(&mut self.store).i32()).unwrap_or(0).cast_unsigned() as usize
     }
+}
+
+fn no_memory(source: std::io::Error) -> Error {
+    Error::Io { path: "the memory of a guest".to_owned(), source }
 }
 
 /// Where a guest stands after a call.
@@ -474,6 +477,12 @@ fn host_functions(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         }
         let account = &state.account;
         state.operations.get_or_insert_with(|| Operations::new(account)).submit(bytes)
+    })?;
+    linker.func_wrap("doer", "ended", |mut caller: Caller<'_, State>| {
+        let state = caller.data_mut();
+        let Some(operations) = &mut state.operations else { return Ok(0) };
+        state.message = operations.ended_already()?;
+        u32::try_from(state.message.len()).map_err(wasmtime::Error::from)
     })?;
     linker.func_wrap("doer", "cancel", |mut caller: Caller<'_, State>, number: u32| {
         if let Some(operations) = &mut caller.data_mut().operations {

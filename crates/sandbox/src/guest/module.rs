@@ -7,9 +7,9 @@
 
 mod calls;
 mod commands;
-mod json;
-mod streams;
-mod wasi;
+pub(super) mod json;
+pub(super) mod streams;
+pub(super) mod wasi;
 
 use std::{string::FromUtf8Error, sync::Arc};
 
@@ -19,23 +19,29 @@ use wasmtime::{InstancePre, Linker, Module, PoolConcurrencyLimitError, Store, Tr
 use wasmtime_wasi::I32Exit;
 
 use crate::{
-    Answer, Error, GuestError,
+    Answer, Error, GuestError, ResponseHead,
     account::{Account, Ended},
     compiler::cut,
     store::{self, End, State},
 };
 
-pub(crate) use commands::Commands;
+pub(crate) use commands::{Commands, Compiled, Runnable};
 use streams::{Stderr, StdoutFull};
 
 /// What one call of WASI may hand over. More than any buffer of an honest program, and half of wasmtime's default:
 /// the host may have to copy all of it.
-const MAX_CALL_BYTES: usize = 64 << 20;
+pub(super) const MAX_CALL_BYTES: usize = 64 << 20;
 
 /// A module that can be run: compiled, its imports found, its entry point there.
 #[derive(Clone)]
 pub(crate) struct Command {
     pre: InstancePre<State>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Command").finish_non_exhaustive()
+    }
 }
 
 impl Command {
@@ -83,7 +89,7 @@ impl Command {
             _ => {
                 running.stderr.finish()?;
                 let (written, overflowed) = stdout.take();
-                answer(account, written, overflowed)
+                answer(account, written, overflowed, None)
             }
         }
     }
@@ -113,16 +119,21 @@ impl Drop for Running {
 
 /// What a command wrote, as JSON: its value where it is JSON, its text where it is text, nothing as `null`. Too much
 /// of it is text, whatever it began as; whether it is cut or the end of the run, the account decides.
-fn answer(account: &Account, written: Vec<u8>, overflowed: bool) -> Result<Answer, End> {
+pub(super) fn answer(
+    account: &Account,
+    written: Vec<u8>,
+    overflowed: bool,
+    response: Option<ResponseHead>,
+) -> Result<Answer, End> {
     let result = match text(written, overflowed) {
         Ok(text) if text.is_empty() => "null".to_owned(),
         Ok(text) if overflowed => Value::from(text).to_string(),
         Ok(text) => json::value(&text).map(ToOwned::to_owned).unwrap_or_else(|| Value::from(text).to_string()),
         Err(binary) => json!({ "$base64": BASE64_STANDARD.encode(binary) }).to_string(),
     };
-    let result =
-        RawValue::from_string(account.take_result(&result, 0)?).map_err(|error| Error::Protocol(error.to_string()))?;
-    Ok(Answer { result, response: None })
+    let result = RawValue::from_string(account.take_result(&result, response.as_ref().map_or(0, ResponseHead::bytes))?)
+        .map_err(|error| Error::Protocol(error.to_string()))?;
+    Ok(Answer { result, response })
 }
 
 /// The text that bytes are, also where the limit cut the last character; else the bytes again.
@@ -140,11 +151,12 @@ fn text(written: Vec<u8>, overflowed: bool) -> Result<String, Vec<u8>> {
     })
 }
 
-fn is_exit_zero(error: &wasmtime::Error) -> bool {
+pub(super) fn is_exit_zero(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0)
 }
 
-fn end(error: wasmtime::Error) -> End {
+/// How a run ended that failed with `error`.
+pub(super) fn end(error: wasmtime::Error) -> End {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return guest("ExitError", format!("exited with code {}", exit.0));
     }
@@ -155,11 +167,11 @@ fn end(error: wasmtime::Error) -> End {
     guest("RuntimeError", format!("{error:#}"))
 }
 
-fn link_error(message: impl Into<String>) -> End {
+pub(super) fn link_error(message: impl Into<String>) -> End {
     guest("LinkError", message.into())
 }
 
-fn guest(name: &str, message: String) -> End {
+pub(super) fn guest(name: &str, message: String) -> End {
     End::Guest(GuestError { name: name.to_owned(), message: cut(message), ..GuestError::default() })
 }
 

@@ -5,19 +5,20 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use dashmap::DashMap;
 use doer_core::tier::Namespace;
+use tokio::time::Instant;
 
 use super::{
     host::{Host, NoHost},
     slot::{Factory, LoadError, Slot},
     stub::Stub,
-    worker::{Code, Worker},
+    worker::{Code, Source, Worker, evaluate},
 };
-use crate::{GuestError, Sandbox};
+use crate::{GuestError, Sandbox, sandbox::Prepared};
 
 /// A worker's name. The same id in two namespaces is two workers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -223,12 +224,18 @@ impl Inner {
 
     async fn compile(&self, factory: &dyn Factory) -> Result<Arc<Worker>, LoadError> {
         let code = factory.code().await?;
-        let translated = self.sandbox.translate(code.program.clone()).await;
-        let program = match translated.map_err(|error| LoadError::Host(Arc::new(error)))? {
-            Ok(program) => program,
+        let prepared = self.sandbox.prepare(code.program.clone()).await;
+        let source = match prepared.map_err(|error| LoadError::Host(Arc::new(error)))? {
+            Ok(Prepared::Script(program)) => Source::Script(Arc::new(evaluate(program, code.env.as_deref()))),
+            // Nothing of it would ever be seen.
+            Ok(Prepared::Wasm(_)) if code.env.as_ref().is_some_and(|env| !env.is_empty()) => {
+                let (name, message) = ("TypeError".to_owned(), "env: WebAssembly has none".to_owned());
+                return Err(LoadError::Code(Arc::new(GuestError { name, message, ..GuestError::default() })));
+            }
+            Ok(Prepared::Wasm(compiled)) => Source::Wasm(compiled.runnable, compiled.artifact_bytes as u64),
             Err(error) => return Err(LoadError::Code(Arc::<GuestError>::new(error))),
         };
-        Ok(Arc::new(Worker::new(&code, program)))
+        Ok(Arc::new(Worker::new(&code, source)))
     }
 
     /// Lets the least recently used go until the rest is within bounds.

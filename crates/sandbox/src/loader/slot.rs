@@ -64,8 +64,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The worker; loads it by `load` where nobody has, in a task of its own.
-    pub(super) async fn worker<F>(self: &Arc<Self>, load: impl FnOnce() -> F) -> Result<Arc<Worker>, LoadError>
+    /// The worker; loads it by `load` where nobody has, in a task of its own, which calls `settled` when it is there:
+    /// whoever wanted it may have gone away meanwhile.
+    pub(super) async fn worker<F>(
+        self: &Arc<Self>,
+        load: impl FnOnce() -> F,
+        settled: impl FnOnce() + Send + 'static,
+    ) -> Result<Arc<Worker>, LoadError>
     where
         F: Future<Output = Result<Arc<Worker>, LoadError>> + Send + 'static,
     {
@@ -77,7 +82,7 @@ impl Slot {
                 State::Empty => {
                     state.0 += 1;
                     let number = state.0;
-                    let loading = self.begin(number, load());
+                    let loading = self.begin(number, load(), settled);
                     state.1 = State::Loading(number, loading.clone());
                     loading
                 }
@@ -86,7 +91,7 @@ impl Slot {
         loading.await
     }
 
-    fn begin<F>(self: &Arc<Self>, number: u64, load: F) -> Loading
+    fn begin<F>(self: &Arc<Self>, number: u64, load: F, settled: impl FnOnce() + Send + 'static) -> Loading
     where
         F: Future<Output = Result<Arc<Worker>, LoadError>> + Send + 'static,
     {
@@ -94,6 +99,7 @@ impl Slot {
         let task = tokio::spawn(async move {
             let loaded = load.await;
             slot.settle(number, &loaded);
+            settled();
             loaded
         });
         let slot = Arc::clone(self);

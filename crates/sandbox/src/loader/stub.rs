@@ -12,7 +12,7 @@ use super::{
     registry::Inner,
     slot::{Factory, LoadError, Slot},
     tails::Tails,
-    worker::Worker,
+    worker::{Source, Worker},
 };
 use crate::{
     Answer, Answered, Console, Entrypoint, Event, Invocation, Outcome, Reply, Request, Surface, WholeReply,
@@ -45,6 +45,8 @@ pub(super) struct Origin {
     pub(super) props: Option<Props>,
     /// It is told of another run itself, and nobody is told of it.
     pub(super) is_tail: bool,
+    /// It has the services that its own code is bound to, not those of who calls.
+    pub(super) own_grants: bool,
 }
 
 impl Stub {
@@ -138,7 +140,10 @@ impl Stub {
         A: TryFrom<Finished, Error = crate::Error>,
     {
         worker.touch(self.registry.now());
-        let Origin { depth, caller, props, is_tail } = origin;
+        let Origin { depth, caller, props, is_tail, own_grants } = origin;
+        if own_grants {
+            invocation.services = invocation.services.map(|services| services.granting(worker.links.grants));
+        }
         let (json, props) = match props {
             Some(Props::Json(json)) => (Some(json), None),
             Some(Props::Cloned(text)) => (None, Some(text)),
@@ -164,9 +169,10 @@ impl Stub {
                 tails.ended(outcome);
             }
         };
-        let code = match worker.image() {
-            Some(image) => Loaded::Image(image.clone()),
-            None => Loaded::Source(Arc::clone(&worker.source)),
+        let code = match (&worker.source, worker.image()) {
+            (Source::Wasm(wasm, _), _) => Loaded::Wasm(wasm.clone()),
+            (Source::Script(_), Some(image)) => Loaded::Image(image.clone()),
+            (Source::Script(source), None) => Loaded::Source(Arc::clone(source)),
         };
         let is_cold = matches!(code, Loaded::Source(_));
         let answered = self.registry.sandbox.answer(code, invocation, account, response, watch).await;
@@ -180,11 +186,12 @@ impl Stub {
         if let Some(worker) = self.slot.ready() {
             return Ok(worker);
         }
-        let registry = Arc::clone(&self.registry);
-        let factory = Arc::clone(&self.factory);
-        let worker = self.slot.worker(move || registry.load(factory)).await?;
-        self.registry.make_room();
-        Ok(worker)
+        let (registry, factory) = (Arc::clone(&self.registry), Arc::clone(&self.factory));
+        let settled = {
+            let registry = Arc::clone(&registry);
+            move || registry.make_room()
+        };
+        self.slot.worker(move || registry.load(factory), settled).await
     }
 
     /// Makes the image behind a run that went well: a top level that fails gives none.
@@ -192,10 +199,11 @@ impl Stub {
         if !went_well || !worker.claims_image() {
             return;
         }
-        let (registry, worker) = (Arc::clone(&self.registry), Arc::clone(worker));
+        let Source::Script(source) = &worker.source else { return };
+        let (registry, worker, source) = (Arc::clone(&self.registry), Arc::clone(worker), Arc::clone(source));
         tokio::spawn(async move {
             let invocation = at_rest(worker.limits);
-            match registry.sandbox.image_of(Arc::clone(&worker.source), invocation).await {
+            match registry.sandbox.image_of(source, invocation).await {
                 Ok(Ok(image)) => {
                     worker.keep_image(image);
                     registry.make_room();

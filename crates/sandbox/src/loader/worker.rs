@@ -9,7 +9,7 @@ use doer_core::limits::Limits;
 use doer_guest_protocol::{Evaluate, Surface};
 
 use super::bindings::{EnvBinding, Links, Outbound, WorkerBinding, guest_bindings};
-use crate::{Image, Program};
+use crate::{Image, Program, guest::module::Runnable};
 
 /// What a worker is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +33,7 @@ pub struct Code {
 pub(super) struct Worker {
     /// What tells its code apart.
     pub(super) hash: String,
-    /// What is evaluated where there is no image.
-    pub(super) source: Arc<Evaluate>,
+    pub(super) source: Source,
     pub(super) limits: Limits,
     /// Whom it is bound to.
     pub(super) links: Links,
@@ -45,20 +44,28 @@ pub(super) struct Worker {
     last_used: AtomicU64,
 }
 
+/// What a worker is run from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Evaluated where there is no image.
+    Script(Arc<Evaluate>),
+    /// Native code, and how many bytes that is.
+    Wasm(Runnable, u64),
+}
+
 impl Worker {
-    pub(super) fn new(code: &Code, program: doer_guest_protocol::Program) -> Self {
+    pub(super) fn new(code: &Code, source: Source) -> Self {
         let env = code.env.iter().flatten().map(|(name, member)| name.len() + member.size_bytes());
+        let native_bytes = match &source {
+            Source::Script(_) => 0,
+            Source::Wasm(_, bytes) => *bytes,
+        };
         Self {
             hash: code.hash.clone(),
-            source: Arc::new(Evaluate {
-                program,
-                surface: Surface::Full,
-                env: code.env.as_deref().map(guest_bindings),
-                loopback: true,
-            }),
+            source,
             limits: code.limits,
             links: Links::of(code),
-            source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64,
+            source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64 + native_bytes,
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
@@ -96,4 +103,9 @@ impl Worker {
     pub(super) fn last_used(&self) -> u64 {
         self.last_used.load(Relaxed)
     }
+}
+
+/// What is evaluated of a program that was translated.
+pub(super) fn evaluate(program: doer_guest_protocol::Program, env: Option<&[(String, EnvBinding)]>) -> Evaluate {
+    Evaluate { program, surface: Surface::Full, env: env.map(guest_bindings), loopback: true }
 }

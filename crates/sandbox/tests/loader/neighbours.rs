@@ -172,6 +172,38 @@ fn the_way_out_may_be_a_worker_or_nothing() {
 }
 
 #[test]
+fn a_worker_that_is_called_has_the_services_it_is_bound_to_and_no_others() {
+    block_on(async {
+        let town = town().await;
+        let store = "export const Store = {
+            keep: async (sql, env) => await env.db.query(sql), fetch: async (request, env) => Response.json(await env.db.query('kept', [])),
+        }; export default {}";
+        town.bound("store", store, [("db", EnvBinding::Service(doer_core::service::Service::Db))]);
+        town.bound(
+            "bare",
+            "export default { fetch: (request, env) => Response.json(Object.keys(env)) }",
+            [("A", EnvBinding::Value("1".to_owned()))],
+        );
+        let source = "export default { async fetch(request, env) {
+            const own = await env.DO.db_query('x').catch((error) => error.code);
+            const kept = await (await env.STORE.fetch('http://store/')).json();
+            return Response.json([own, kept.sql, await (await env.BARE.fetch('http://bare/')).json()]);
+        } }";
+        let shop = WorkerBinding { entrypoint: Some("Store".to_owned()), ..to("store") };
+        let env = [
+            ("STORE", EnvBinding::Worker(shop)),
+            ("BARE", EnvBinding::Worker(to("bare"))),
+            ("DO", EnvBinding::Unified),
+        ];
+        let stub = town.bound("untrusted", source, env);
+        let world = World { grants: doer_core::scoped::Grants::default(), ..World::new() };
+        let reply = stub.fetch_whole(Entrypoint::default(), get("/"), world.invocation(Value::Null)).await.unwrap();
+        let found: Value = serde_json::from_slice(&reply.answer.unwrap().body).unwrap();
+        assert_eq!(found, json!(["forbidden", "kept", ["A", "DO"]]));
+    });
+}
+
+#[test]
 fn secrets_come_with_each_run() {
     block_on(async {
         let town = town().await;

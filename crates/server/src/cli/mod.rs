@@ -2,10 +2,13 @@
 
 mod backup;
 mod config;
+mod deploy;
 mod health;
+mod remote;
 mod role;
 mod run;
 mod serve;
+mod tail;
 mod tenant;
 mod token;
 mod user;
@@ -37,6 +40,10 @@ enum Command {
     Serve(serve::Serve),
     /// Run one file, and print its result
     Run(run::Run),
+    /// Register a worker with a running server, from a file or a directory
+    Deploy(deploy::Deploy),
+    /// Print a worker's calls and logs as they happen
+    Tail(tail::Tail),
     /// Print the configuration that holds, as TOML
     Config(ConfigFile),
     /// Ask the server of this configuration whether it takes work; exit code 0 where it does
@@ -80,6 +87,8 @@ pub fn main() -> ExitCode {
     let ending = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Run(run) => run.run(),
+        Command::Deploy(deploy) => deploy.run(),
+        Command::Tail(tail) => tail.run(),
         Command::Config(file) => config::print(file),
         Command::Health(file) => health::ask(file),
         Command::Token(token) => token.run(),

@@ -14,6 +14,7 @@ use crate::{
     dev,
     http::{
         admin::admin,
+        ingress::ingress,
         listener::{self, Limits},
         router::api,
     },
@@ -58,6 +59,7 @@ impl Serve {
         if self.dev {
             check_loopback("server.listen", config.server.listen)?;
             check_loopback("admin.listen", config.admin.listen)?;
+            config.ingress.listen.map(|address| check_loopback("ingress.listen", address)).transpose()?;
         }
         raise_file_limit();
         block_on(serve(config, self.dev))
@@ -73,6 +75,10 @@ async fn serve(config: Config, dev: bool) -> Result<ExitCode, Box<dyn Error>> {
     // Before the sandbox: an address that is taken is told at once.
     let api_listener = bind("server.listen", config.server.listen).await?;
     let admin_listener = bind("admin.listen", config.admin.listen).await?;
+    let ingress_listener = match config.ingress.listen {
+        Some(address) => Some(bind("ingress.listen", address).await?),
+        None => None,
+    };
     let (address, admin_address) = (api_listener.local_addr()?, admin_listener.local_addr()?);
     let app = tokio::select! {
         app = App::compose(config, dev) => app?,
@@ -87,7 +93,15 @@ async fn serve(config: Config, dev: bool) -> Result<ExitCode, Box<dyn Error>> {
     let admin_limits = Limits { connections: ADMIN_CONNECTIONS, header_read_timeout };
     // The admin listener answers until the process ends: somebody may want to watch it drain.
     let admin_served = listener::serve(admin_listener, admin(&app), admin_limits, Default::default());
-    let served = tokio::spawn(listener::serve(api_listener, api(&app), limits, app.lifecycle.draining()));
+    let api_served = tokio::spawn(listener::serve(api_listener, api(&app), limits, app.lifecycle.draining()));
+    let ingress_served = ingress_listener.map(|listener| serve_ingress(&app, listener));
+    let served = tokio::spawn(async move {
+        // A listener that panicked has nothing left to wait for.
+        let _ = api_served.await;
+        if let Some(served) = ingress_served {
+            let _ = served.await;
+        }
+    });
     tracing::info!(%address, admin = %admin_address, "listening");
 
     tokio::select! {
@@ -96,6 +110,17 @@ async fn serve(config: Config, dev: bool) -> Result<ExitCode, Box<dyn Error>> {
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn serve_ingress(app: &Arc<App>, listener: TcpListener) -> tokio::task::JoinHandle<()> {
+    let limits = Limits {
+        connections: app.config.ingress.connections,
+        header_read_timeout: app.config.server.header_read_timeout,
+    };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "listening for workers' own users");
+    }
+    tokio::spawn(listener::serve(listener, ingress(app), limits, app.lifecycle.draining()))
 }
 
 async fn until_stopped(app: &Arc<App>, signals: &mut Signals, served: tokio::task::JoinHandle<()>) {

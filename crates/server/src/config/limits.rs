@@ -84,7 +84,7 @@ fn read_quota(reader: &mut Reader<'_>) -> Quota {
     let (queue_messages, consumers, tasks) = (count("queue_messages"), count("consumers"), count("tasks"));
     let (mails_per_day, endpoints, sources) = (count("mails_per_day"), count("endpoints"), count("sources"));
     let (deliveries, users, api_keys) = (count("deliveries"), count("users"), count("api_keys"));
-    let secrets = count("secrets");
+    let (secrets, workers) = (count("secrets"), count("workers"));
     Quota {
         db_bytes: reader.bytes("db_mib", MIB),
         queue_messages,
@@ -98,6 +98,8 @@ fn read_quota(reader: &mut Reader<'_>) -> Quota {
         users,
         api_keys,
         secrets,
+        workers,
+        worker_bytes: reader.bytes("worker_mib", MIB),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
+use doer_sandbox::{loader::Bounds, worker::CompatibilityDate};
 use toml::{Table, Value};
 
 use super::{
     Admin, Auth, Compiler, Config, ConfigError, Data, Execution, LimitTable, Log, LogFormat, Origin, Problem, Server,
-    Tls,
+    Tls, Workers, ingress,
     layers::{Layers, lookup},
     limits,
     reader::Reader,
@@ -97,6 +98,8 @@ fn build(layers: Layers) -> Result<Config, ConfigError> {
             insecure_cookies: reader.boolean("auth.insecure_cookies"),
         },
         execution: read_execution(&mut reader),
+        workers: read_workers(&mut reader),
+        ingress: ingress::read(&mut reader),
         compiler: Compiler {
             processes: reader.integer("compiler.processes", 1..=1024),
             queue: reader.integer("compiler.queue", 0..=1_000_000),
@@ -128,6 +131,25 @@ fn read_execution(reader: &mut Reader<'_>) -> Execution {
         result_cache_bytes: to_usize(reader.bytes("execution.result_cache_mib", MIB)),
         recent: reader.integer("execution.recent", 0..=10_000_000),
     }
+}
+
+fn read_workers(reader: &mut Reader<'_>) -> Workers {
+    Workers {
+        compatibility_date: read_date(reader, "workers.compatibility_date"),
+        bounds: Bounds {
+            workers: reader.integer("workers.loaded", 1..=10_000_000),
+            bytes: reader.bytes("workers.loaded_mib", MIB),
+            idle: reader.positive_duration("workers.idle"),
+        },
+    }
+}
+
+fn read_date(reader: &mut Reader<'_>, key: &str) -> CompatibilityDate {
+    let text = reader.string(key);
+    CompatibilityDate::parse(&text).unwrap_or_else(|| {
+        reader.wrong::<()>(key, format!("`{text}` is no date; write one like \"2026-11-01\""));
+        CompatibilityDate::LAST
+    })
 }
 
 fn read_log(reader: &mut Reader<'_>) -> Log {

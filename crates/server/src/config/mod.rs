@@ -1,5 +1,6 @@
 //! The configuration as the rest of the server sees it: read once, checked, and never changed.
 
+mod ingress;
 mod layers;
 mod limits;
 mod load;
@@ -12,6 +13,9 @@ pub mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use doer_sandbox::{loader::Bounds, worker::CompatibilityDate};
+
+pub use ingress::Ingress;
 pub use limits::LimitTable;
 pub use load::Sources;
 pub use problem::{ConfigError, Origin, Problem};
@@ -30,6 +34,10 @@ pub struct Config {
     pub auth: Auth,
     /// `[execution]`
     pub execution: Execution,
+    /// `[workers]`
+    pub workers: Workers,
+    /// `[ingress]`
+    pub ingress: Ingress,
     /// `[compiler]`
     pub compiler: Compiler,
     /// `[limits.*]` and `[tenants.*]`
@@ -103,6 +111,15 @@ pub struct Execution {
     pub result_cache_bytes: usize,
     /// Finished executions that are remembered.
     pub recent: usize,
+}
+
+/// Code that is registered under an id.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    /// The compatibility date of one that names none.
+    pub compatibility_date: CompatibilityDate,
+    /// How much is kept loaded.
+    pub bounds: Bounds,
 }
 
 /// Compiler processes.

@@ -32,6 +32,21 @@ pub fn guest_context(caller: &Caller, props: Option<&RawValue>) -> Result<Box<Ra
     to_raw_value(&context).map_err(|error| ApiError::internal(&error))
 }
 
+/// The JSON object for code that somebody reaches who is nobody that doer knows: code runs for its namespace then.
+///
+/// # Errors
+/// As [`guest_context`].
+pub fn visitor_context(caller: &Caller) -> Result<Box<RawValue>, ApiError> {
+    let context = Context {
+        props: Some(empty()?),
+        user: None,
+        namespace: &caller.namespace,
+        authenticated: false,
+        request_id: caller.request_id(),
+    };
+    to_raw_value(&context).map_err(|error| ApiError::internal(&error))
+}
+
 fn empty() -> Result<&'static RawValue, ApiError> {
     serde_json::from_str("{}").map_err(|error| ApiError::internal(&error))
 }

@@ -45,6 +45,12 @@ impl Flight {
         self.close(verdict, usage);
     }
 
+    /// We failed.
+    pub fn fail(self) {
+        let usage = Usage { wall: self.started.elapsed(), ..Usage::default() };
+        self.land(Verdict::HostError, &usage);
+    }
+
     /// It was refused before it began.
     pub fn refuse(mut self) {
         if let Some(ticket) = self.ticket.take() {

@@ -1,9 +1,11 @@
 //! Which program a request brings: one text or modules, and in which language.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use doer_sandbox::{Language, Program};
+use doer_sandbox::{
+    Language, Program,
+    worker::{decode_base64, decode_modules},
+};
 
-use super::{modules, request::ExecuteRequest};
+use super::request::ExecuteRequest;
 use crate::http::error::ApiError;
 
 /// Magic number and version of a core module, in base64.
@@ -22,7 +24,10 @@ pub fn take(request: &mut ExecuteRequest<'_>) -> Result<Program, ApiError> {
         (None, Some(_), Some(_)) if request.language.is_some() => {
             Err(ApiError::invalid("language belongs to code; modules say theirs by name"))
         }
-        (None, Some(modules), Some(main)) => modules::decode(modules, main),
+        (None, Some(modules), Some(main)) => {
+            let (main, modules) = decode_modules(modules, &main).map_err(ApiError::invalid)?;
+            Ok(Program::Modules { main, modules })
+        }
         (None, None, Some(_)) => Err(ApiError::invalid("modules is required with mainModule")),
         (None, None, None) => Err(ApiError::invalid("code field is required")),
     }
@@ -34,7 +39,7 @@ pub fn take(request: &mut ExecuteRequest<'_>) -> Result<Program, ApiError> {
 /// `invalid_request` for Wasm that is not base64.
 fn of_text(code: String, language: Option<Language>) -> Result<Program, ApiError> {
     match language.or_else(|| found_out(&code)) {
-        Some(Language::Wasm) => decode_base64("code", &code).map(Program::Wasm),
+        Some(Language::Wasm) => decode_base64("code", &code).map(Program::Wasm).map_err(ApiError::invalid),
         language @ (None | Some(Language::JavaScript | Language::TypeScript | Language::Wat)) => {
             Ok(Program::Text { code, language })
         }
@@ -63,14 +68,6 @@ pub fn language_of_extension(extension: &str) -> Option<Language> {
         "wat" => Some(Language::Wat),
         _ => None,
     }
-}
-
-/// Bytes from base64; `path` says where it stood.
-///
-/// # Errors
-/// `invalid_request`.
-pub fn decode_base64(path: &str, text: &str) -> Result<Vec<u8>, ApiError> {
-    STANDARD.decode(text.trim_ascii()).map_err(|error| ApiError::invalid(format_args!("{path}: not base64: {error}")))
 }
 
 #[cfg(test)]
@@ -106,6 +103,14 @@ mod tests {
             assert_eq!(language(javascript), None, "{javascript}");
         }
         assert_eq!(language("AGFzbQEAAAA="), Some(Language::Wasm));
+    }
+
+    #[test]
+    fn what_is_wrong_with_modules_has_its_path() {
+        let error = taken(r#"{"mainModule": "a.js", "modules": {"a.js": "", "b.js": {"ts": 1}}}"#).unwrap_err();
+        assert_eq!(error, r#"Invalid request: modules["b.js"].ts: must be a string"#);
+        let error = taken(r#"{"mainModule": "b.js", "modules": {"a.js": ""}}"#).unwrap_err();
+        assert_eq!(error, r#"Invalid request: mainModule: "b.js" is not among modules"#);
     }
 
     #[test]

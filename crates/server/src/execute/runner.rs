@@ -1,10 +1,14 @@
 //! Runs plans: admission, the result cache, the sandbox, and what is told of it afterwards.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use doer_core::{
     id::ExecutionId,
     ledger::Ledger,
+    limits::Rates,
     scoped::{ScopedServices, Services},
     time::Clock,
 };
@@ -13,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{cache::ResultCache, cache_key::CacheKey, done::Done, flight::Flight, plan::Plan, verdict::Verdict};
 use crate::{
-    admission::Admission,
+    admission::{Admission, Admitted},
     allowances::Allowances,
     auth::Caller,
     budget::Held,
@@ -86,23 +90,54 @@ impl Runner {
     /// # Errors
     /// `conflict` where its id is taken.
     pub fn begin(&self, plan: &Plan, caller: &Caller, body: Held) -> Result<Flight, ApiError> {
+        self.enter(plan.id.clone(), caller, body)
+    }
+
+    /// Enters an execution as running.
+    ///
+    /// # Errors
+    /// As [`Runner::begin`].
+    pub fn enter(&self, id: ExecutionId, caller: &Caller, body: Held) -> Result<Flight, ApiError> {
         let cancel = self.lifecycle.execution_token();
         let started_at = self.clock.now();
-        let key = (plan.scope.namespace.clone(), plan.id.clone());
+        let key = (caller.namespace.clone(), id.clone());
         let Some(ticket) = self.executions.begin(key, started_at, cancel.clone()) else {
-            let message = format!("Execution {} exists already", plan.id);
-            return Err(ApiError::new(ErrorCode::Conflict, message));
+            return Err(ApiError::new(ErrorCode::Conflict, format!("Execution {id} exists already")));
         };
         Ok(Flight {
             ticket: Some(ticket),
             cancel,
-            id: plan.id.clone(),
+            id,
             caller: caller.clone(),
             started_at,
             started: Instant::now(),
             metrics: Arc::clone(&self.metrics),
             body,
         })
+    }
+
+    /// Waits until the namespace of an execution has room for it, `patience` at most.
+    ///
+    /// # Errors
+    /// `concurrency_limit`; the execution is refused then.
+    pub async fn admit(
+        &self,
+        flight: Flight,
+        rates: &Rates,
+        patience: Duration,
+    ) -> Result<(Flight, Option<Admitted>), ApiError> {
+        // Where patience comes to its end, or the run is cancelled meanwhile, the sandbox says so in its own words.
+        let admitted = tokio::select! {
+            admitted = self.admission.enter(&flight.caller, rates, patience) => admitted,
+            () = flight.cancel.cancelled() => Ok(None),
+        };
+        match admitted {
+            Ok(admitted) => Ok((flight, admitted)),
+            Err(error) => {
+                flight.refuse();
+                Err(error)
+            }
+        }
     }
 
     /// Runs a plan to its end. Dropping the future cancels the execution.
@@ -118,19 +153,7 @@ impl Runner {
             }
         };
         let started = Instant::now();
-        let patience = plan.limits.wall;
-        // Where patience comes to its end, or the run is cancelled meanwhile, the sandbox says so in its own words.
-        let admitted = tokio::select! {
-            admitted = self.admission.enter(&flight.caller, &plan.rates, patience) => admitted,
-            () = flight.cancel.cancelled() => Ok(None),
-        };
-        let _admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                flight.refuse();
-                return Err(error);
-            }
-        };
+        let (flight, _admitted) = self.admit(flight, &plan.rates, plan.limits.wall).await?;
         let (id, cache_key, capture_fetch) = (plan.id.clone(), plan.cache_key, plan.capture_fetch);
         let services = self.scoped(&plan);
         let (program, invocation) = invocation(plan, Some(services), console, flight.cancel.clone(), started);
@@ -151,8 +174,7 @@ impl Runner {
                 | Error::Panicked
                 | Error::Io { .. }),
             ) => {
-                let wall = flight.started.elapsed();
-                flight.land(Verdict::HostError, &Usage { wall, ..Usage::default() });
+                flight.fail();
                 Err(ApiError::internal(&error))
             }
         }

@@ -18,7 +18,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The verdict on an outcome.
-    pub fn of(outcome: &Outcome) -> Self {
+    pub fn of<A>(outcome: &Outcome<A>) -> Self {
         match &outcome.answer {
             Ok(_) => Self::Ok,
             Err(error) => error.code.map_or(Self::GuestError, Self::Terminated),

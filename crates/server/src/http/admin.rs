@@ -27,6 +27,7 @@ pub fn admin(app: &Arc<App>) -> Router {
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let stats = app.runner.sandbox.as_ref().map(doer_sandbox::Sandbox::stats).unwrap_or_default();
-    let text = app.metrics.encode(stats, app.intake.budget.taken()).map_err(|error| ApiError::internal(&error))?;
+    let encoded = app.metrics.encode(stats, app.intake.budget.taken(), app.platform.workers.stats());
+    let text = encoded.map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

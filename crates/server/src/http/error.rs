@@ -7,8 +7,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use doer_core::service::{Code, ServiceError};
+use doer_core::{
+    fault::Termination,
+    service::{Code, ServiceError},
+};
 use serde::Serialize;
+
+use super::execute::EXECUTION_ID;
 
 /// What kind of refusal or failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +30,10 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The name is taken.
     Conflict,
+    /// What is there is not what the caller expects to be there.
+    PreconditionFailed,
+    /// The code does not parse, does not compile, or cannot be loaded.
+    InvalidCode,
     /// The code is larger than the tier allows.
     CodeTooLarge,
     /// The body is larger than the caller may send.
@@ -49,19 +58,44 @@ pub enum ErrorCode {
     ServiceUnavailable,
     /// `execution.enabled = false`.
     LoaderUnavailable,
+    /// A worker threw, or answered with what is no response.
+    GuestError,
+    /// A limit ended a worker before it had answered, or somebody did. Time on the clock is `Timeout`.
+    Ended(Ended),
     /// Our fault.
     Internal,
 }
 
+/// What ended a worker before it had answered, but for time on the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// CPU time was up.
+    CpuLimit,
+    /// CPU time of the top level was up.
+    StartupLimit,
+    /// Fuel was used up.
+    FuelExhausted,
+    /// Memory was.
+    MemoryLimit,
+    /// Too much was written.
+    OutputLimit,
+    /// Too many calls.
+    CallLimit,
+    /// It was cancelled.
+    Cancelled,
+}
+
 impl ErrorCode {
     /// Every code there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Conflict,
+        Self::PreconditionFailed,
+        Self::InvalidCode,
         Self::CodeTooLarge,
         Self::BodyTooLarge,
         Self::RequestTimeout,
@@ -74,6 +108,14 @@ impl ErrorCode {
         Self::Overloaded,
         Self::ServiceUnavailable,
         Self::LoaderUnavailable,
+        Self::GuestError,
+        Self::Ended(Ended::CpuLimit),
+        Self::Ended(Ended::StartupLimit),
+        Self::Ended(Ended::FuelExhausted),
+        Self::Ended(Ended::MemoryLimit),
+        Self::Ended(Ended::OutputLimit),
+        Self::Ended(Ended::CallLimit),
+        Self::Ended(Ended::Cancelled),
         Self::Internal,
     ];
 
@@ -86,6 +128,8 @@ impl ErrorCode {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict => (StatusCode::CONFLICT, "conflict"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+            Self::InvalidCode => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_code"),
             Self::CodeTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "code_too_large"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
@@ -98,6 +142,8 @@ impl ErrorCode {
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
             Self::LoaderUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "loader_unavailable"),
+            Self::GuestError => (StatusCode::BAD_GATEWAY, "guest_error"),
+            Self::Ended(ended) => ended.row(),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -114,6 +160,8 @@ impl ErrorCode {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::Conflict
+            | Self::PreconditionFailed
+            | Self::InvalidCode
             | Self::CodeTooLarge
             | Self::BodyTooLarge
             | Self::RequestTimeout
@@ -122,8 +170,40 @@ impl ErrorCode {
             | Self::UpstreamError
             | Self::Timeout
             | Self::LoaderUnavailable
+            | Self::GuestError
+            | Self::Ended(_)
             | Self::Internal => None,
         }
+    }
+}
+
+impl Ended {
+    const fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::CpuLimit => (StatusCode::GATEWAY_TIMEOUT, "cpu_limit"),
+            Self::StartupLimit => (StatusCode::BAD_GATEWAY, "startup_limit"),
+            Self::FuelExhausted => (StatusCode::GATEWAY_TIMEOUT, "fuel_exhausted"),
+            Self::MemoryLimit => (StatusCode::BAD_GATEWAY, "memory_limit"),
+            Self::OutputLimit => (StatusCode::BAD_GATEWAY, "output_limit"),
+            Self::CallLimit => (StatusCode::BAD_GATEWAY, "call_limit"),
+            Self::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
+        }
+    }
+}
+
+impl From<Termination> for ErrorCode {
+    /// Of a worker that has not answered.
+    fn from(termination: Termination) -> Self {
+        Self::Ended(match termination {
+            Termination::Timeout => return Self::Timeout,
+            Termination::CpuLimit => Ended::CpuLimit,
+            Termination::StartupLimit => Ended::StartupLimit,
+            Termination::FuelExhausted => Ended::FuelExhausted,
+            Termination::MemoryLimit => Ended::MemoryLimit,
+            Termination::OutputLimit => Ended::OutputLimit,
+            Termination::CallLimit => Ended::CallLimit,
+            Termination::Cancelled => Ended::Cancelled,
+        })
     }
 }
 
@@ -150,7 +230,14 @@ impl From<ServiceError> for ApiError {
             Code::Internal => Some(chain(&error).into()),
             _ => None,
         };
-        Self { code: error.code.into(), retry_after: error.retry_after, message: error.message, account }
+        Self {
+            code: error.code.into(),
+            retry_after: error.retry_after,
+            message: error.message,
+            account,
+            place: None,
+            execution: None,
+        }
     }
 }
 
@@ -166,6 +253,27 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// For the log.
     pub account: Option<Arc<str>>,
+    /// Where in the caller's own code it is, where it is there.
+    pub place: Option<Box<Place>>,
+    /// The execution that has failed, where one has.
+    pub execution: Option<Arc<str>>,
+}
+
+/// A place in code, or in its description.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Line, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Column, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// Frames in the code's own lines and columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
 }
 
 /// What a panic leaves.
@@ -189,12 +297,14 @@ pub struct ErrorFields<'a> {
     code: &'static str,
     message: Cow<'a, str>,
     request_id: Cow<'a, str>,
+    #[serde(flatten)]
+    place: Option<Cow<'a, Place>>,
 }
 
 impl ApiError {
     /// One with a message.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), retry_after: None, account: None }
+        Self { code, message: message.into(), retry_after: None, account: None, place: None, execution: None }
     }
 
     /// A request that makes no sense; `what` says why.
@@ -212,23 +322,50 @@ impl ApiError {
         Self { retry_after: Some(wait), ..self }
     }
 
+    /// The same, with its place.
+    pub fn at(self, place: Place) -> Self {
+        Self { place: Some(Box::new(place)), ..self }
+    }
+
+    /// The same, of an execution that has a receipt.
+    pub fn ran(self, execution: &str) -> Self {
+        Self { execution: Some(execution.into()), ..self }
+    }
+
     /// Our own failure, told in words.
     pub fn internal_account(account: impl Into<Arc<str>>) -> Self {
         let message = Cow::Borrowed("Internal error");
-        Self { code: ErrorCode::Internal, message, retry_after: None, account: Some(account.into()) }
+        Self {
+            code: ErrorCode::Internal,
+            message,
+            retry_after: None,
+            account: Some(account.into()),
+            place: None,
+            execution: None,
+        }
     }
 
     /// What the caller reads.
     pub fn body<'a>(&'a self, request_id: &'a str) -> ErrorBody<'a> {
         let (_, code) = self.code.row();
-        let fields = ErrorFields { code, message: Cow::Borrowed(&*self.message), request_id: request_id.into() };
+        let fields = ErrorFields {
+            code,
+            message: Cow::Borrowed(&*self.message),
+            request_id: request_id.into(),
+            place: self.place.as_deref().map(Cow::Borrowed),
+        };
         ErrorBody { success: false, error: fields }
     }
 
     /// The same as one part of a larger answer.
     pub fn into_fields(self, request_id: &str) -> ErrorFields<'static> {
         let (_, code) = self.code.row();
-        ErrorFields { code, message: self.message, request_id: request_id.to_owned().into() }
+        ErrorFields {
+            code,
+            message: self.message,
+            request_id: request_id.to_owned().into(),
+            place: self.place.map(|place| Cow::Owned(*place)),
+        }
     }
 
     /// Writes our own failure to the log, where it is one: this is the one place for that.
@@ -267,6 +404,9 @@ impl IntoResponse for ApiError {
         if self.code == ErrorCode::RequestTimeout {
             // The rest of the body may still come: nothing after it can be told from it.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(Ok(id)) = self.execution.as_deref().map(HeaderValue::from_str) {
+            response.headers_mut().insert(EXECUTION_ID, id);
         }
         response.extensions_mut().insert(self);
         response

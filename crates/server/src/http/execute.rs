@@ -25,7 +25,8 @@ use crate::{
 
 /// Of a body: for input, props and the names of things.
 const BESIDE_CODE: u64 = 2 << 20;
-const EXECUTION_ID: HeaderName = HeaderName::from_static("x-execution-id");
+/// On every answer that ran code.
+pub const EXECUTION_ID: HeaderName = HeaderName::from_static("x-execution-id");
 
 /// How the caller wants to hear of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

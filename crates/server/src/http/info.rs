@@ -102,6 +102,8 @@ pub async fn limits(State(app): State<Arc<App>>, caller: Caller) -> Json<Value> 
             "users": quota.users,
             "apiKeys": quota.api_keys,
             "secrets": quota.secrets,
+            "workers": quota.workers,
+            "workerBytes": quota.worker_bytes,
         },
     }))
 }

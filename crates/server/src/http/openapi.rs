@@ -24,6 +24,9 @@ use crate::{
 
 /// Stands for one path for each method of each service.
 const RPC: &str = "POST /rpc/{service}/{method}";
+/// Stands for every method that a document can name.
+const FETCH: &str = "ANY /workers/{id}/fetch/{path}";
+const METHODS: [&str; 7] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH"];
 /// Any call may give them, beside those of its contract.
 const OF_ANY_CALL: [ErrorCode; 7] = [
     ErrorCode::InvalidRequest,
@@ -50,7 +53,13 @@ fn describe() -> Value {
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for endpoint in ENDPOINTS {
         let Some((method, path)) = endpoint.split_once(' ') else { continue };
-        if endpoint != RPC {
+        if endpoint == FETCH {
+            let operations = paths.entry(path.to_owned()).or_default();
+            for method in METHODS {
+                let of_method = format!("{method} {path}");
+                operations.insert(method.to_lowercase(), operation_of(endpoint, &of_method, path));
+            }
+        } else if endpoint != RPC {
             paths.entry(path.to_owned()).or_default().insert(method.to_lowercase(), operation(endpoint, path));
         }
     }
@@ -130,6 +139,22 @@ fn about(endpoint: &str) -> Option<About> {
         "GET /secrets" => told("Names of the namespace's secrets"),
         "PUT /secrets/{name}" => takes("Writes a secret, which is never shown again", object()),
         "DELETE /secrets/{name}" => told("Removes a secret"),
+        "GET /workers" => told("The namespace's workers, by id; `?limit=` and `?offset=` page"),
+        "GET /workers/{id}" => told("A worker and its versions; with `?code=true` its code too"),
+        "PUT /workers/{id}" => {
+            takes("Registers code under an id; in place of other code with If-Match or `?replace=true`", code())
+        }
+        "DELETE /workers/{id}" => told("Removes a worker with all its versions"),
+        "GET /workers/{id}/tail" => About {
+            answer: ("200", "text/event-stream", json!({ "type": "string" })),
+            ..told("A worker's calls and logs as they happen: events `call`, `log`, `end`")
+        },
+        "POST /workers/{id}/rollback" => takes("Makes an earlier version current again", rollback()),
+        "POST /workers/{id}/rpc/{method}" => About {
+            answer: ("200", "application/json", schema::response()),
+            ..takes("Calls a method of a worker's entrypoint", worker_call())
+        },
+        FETCH => About { answer: ("default", "*/*", json!({})), ..told("Has a worker answer a request of any method") },
         "POST /webhooks/{provider}/{endpoint}" => {
             takes("Takes an event of a provider, once, where its signature holds", json!({}))
         }
@@ -144,9 +169,13 @@ fn about(endpoint: &str) -> Option<About> {
 }
 
 fn operation(endpoint: &str, path: &str) -> Value {
+    operation_of(endpoint, endpoint, path)
+}
+
+fn operation_of(endpoint: &str, name: &str, path: &str) -> Value {
     let Some(About { summary, body, answer: (status, media, schema) }) = about(endpoint) else { return json!({}) };
     let mut operation = json!({
-        "operationId": operation_id(endpoint),
+        "operationId": operation_id(name),
         "tags": ["doer"],
         "summary": summary,
         "responses": {
@@ -178,6 +207,64 @@ fn operation_id(endpoint: &str) -> String {
 fn parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })).collect()
+}
+
+/// `WorkerCode`.
+fn code() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "mainModule": { "type": "string", "description": "The module to start with." },
+            "modules": {
+                "type": "object",
+                "description": "Modules by name: text, or an object with one of js, ts, cjs, text, json, data, wasm.",
+            },
+            "env": {
+                "type": "object",
+                "description": "Values, and bindings like {\"$service\": \"db\"}; all services of the tier where absent.",
+            },
+            "compatibilityDate": { "type": "string", "format": "date" },
+            "compatibilityFlags": { "type": "array", "items": { "type": "string" } },
+            "globalOutbound": { "description": "`null`: no request goes out." },
+            "tails": { "type": "array" },
+            "limits": limits(),
+        },
+        "required": ["mainModule", "modules"],
+        "additionalProperties": false,
+    })
+}
+
+fn limits() -> Value {
+    let names = ["cpuMs", "subRequests", "memoryMb", "timeoutMs", "fuel"];
+    let limit = || json!({ "type": "integer", "minimum": 1 });
+    let properties: Map<String, Value> = names.into_iter().map(|name| (name.to_owned(), limit())).collect();
+    json!({
+        "type": "object",
+        "description": "Lower limits than those of the caller.",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn rollback() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "version": { "type": "integer", "minimum": 1, "description": "The one before, where absent." } },
+        "additionalProperties": false,
+    })
+}
+
+fn worker_call() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "params": { "type": "array", "description": "Arguments by position." },
+            "entrypoint": { "type": "string", "description": "An export; the default one where absent." },
+            "props": { "description": "Any JSON; the method sees it as `ctx.props`." },
+            "limits": limits(),
+        },
+        "additionalProperties": false,
+    })
 }
 
 fn batch() -> Value {
@@ -270,6 +357,10 @@ fn error_schema() -> Value {
                     "code": { "enum": codes },
                     "message": { "type": "string" },
                     "requestId": { "type": "string" },
+                    "path": { "type": "string", "description": "The field of a worker's code that is wrong." },
+                    "line": { "type": "integer", "description": "Of the code." },
+                    "column": { "type": "integer", "description": "Of the code." },
+                    "stack": { "type": "string", "description": "Of what the code has thrown." },
                 },
                 "required": ["code", "message", "requestId"],
             },
@@ -320,8 +411,11 @@ mod tests {
         }
         let methods = Service::ALL.into_iter().flat_map(Service::methods);
         let calls = methods.map(|method| format!("POST /rpc/{}/{}", method.service, method.name));
-        let endpoints = ENDPOINTS.iter().filter(|endpoint| **endpoint != RPC).map(|endpoint| (*endpoint).to_owned());
-        assert_eq!(described, endpoints.chain(calls).collect());
+        let (_, of_fetch) = FETCH.split_once(' ').unwrap();
+        let fetches = METHODS.iter().map(|method| format!("{method} {of_fetch}"));
+        let plain = |endpoint: &&&str| ![RPC, FETCH].contains(*endpoint);
+        let endpoints = ENDPOINTS.iter().filter(plain).map(|endpoint| (*endpoint).to_owned());
+        assert_eq!(described, endpoints.chain(calls).chain(fetches).collect());
         for endpoint in ENDPOINTS.iter().filter(|endpoint| **endpoint != RPC) {
             assert!(about(endpoint).is_some(), "{endpoint}");
         }

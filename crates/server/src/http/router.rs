@@ -6,19 +6,19 @@ use axum::{
     Router,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{get, post, put},
+    routing::{any, get, post, put},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     envelope::{self, Envelope},
     error::{ApiError, ErrorCode, panicked},
-    execute, executions, info, mcp, openapi, rpc, secrets, session, webhooks,
+    execute, executions, info, mcp, openapi, rpc, secrets, session, webhooks, workers,
 };
 use crate::app::App;
 
 /// Every route, as `GET /` lists them.
-pub const ENDPOINTS: [&str; 21] = [
+pub const ENDPOINTS: [&str; 29] = [
     "GET /",
     "GET /health",
     "GET /livez",
@@ -36,6 +36,14 @@ pub const ENDPOINTS: [&str; 21] = [
     "GET /secrets",
     "PUT /secrets/{name}",
     "DELETE /secrets/{name}",
+    "GET /workers",
+    "GET /workers/{id}",
+    "PUT /workers/{id}",
+    "DELETE /workers/{id}",
+    "POST /workers/{id}/rollback",
+    "GET /workers/{id}/tail",
+    "ANY /workers/{id}/fetch/{path}",
+    "POST /workers/{id}/rpc/{method}",
     "POST /webhooks/{provider}/{endpoint}",
     "POST /mcp",
     "GET /types.d.ts",
@@ -59,6 +67,14 @@ pub fn api(app: &Arc<App>) -> Router {
         .route("/session", post(session::create).delete(session::delete))
         .route("/secrets", get(secrets::list))
         .route("/secrets/{name}", put(secrets::put).delete(secrets::delete))
+        .route("/workers", get(workers::list))
+        .route("/workers/{id}", get(workers::get).put(workers::put).delete(workers::delete))
+        .route("/workers/{id}/rollback", post(workers::rollback))
+        .route("/workers/{id}/tail", get(workers::tail))
+        .route("/workers/{id}/fetch", any(workers::fetch))
+        .route("/workers/{id}/fetch/", any(workers::fetch))
+        .route("/workers/{id}/fetch/{*path}", any(workers::fetch))
+        .route("/workers/{id}/rpc/{method}", post(workers::call))
         .route("/webhooks/{provider}/{endpoint}", post(webhooks::receive))
         .route("/mcp", post(mcp::post))
         .route("/types.d.ts", get(openapi::types))

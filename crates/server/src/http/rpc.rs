@@ -170,7 +170,7 @@ pub fn services(app: &App, caller: &Caller) -> ScopedServices {
 }
 
 /// As much as one execution may move.
-fn max_bytes(app: &App, caller: &Caller) -> usize {
+pub fn max_bytes(app: &App, caller: &Caller) -> usize {
     let bytes = app.runner.allowances.of(caller).limits.transfer_bytes;
     usize::try_from(bytes).unwrap_or(usize::MAX).min(app.config.server.body_limit_bytes)
 }

@@ -1,10 +1,10 @@
 //! Metrics in Prometheus' format. Labels are words of our own: nothing that a caller sends can become one.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::http::StatusCode;
 use doer_core::tier::Tier;
-use doer_sandbox::{Stats, Usage};
+use doer_sandbox::{Stats, Usage, loader::RegistryStats};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -40,6 +40,11 @@ struct ByAnswer {
     answer: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
 type Histograms = Family<ByTier, Histogram, fn() -> Histogram>;
 
 /// Everything that is counted.
@@ -55,6 +60,10 @@ pub struct Metrics {
     waiting: Gauge,
     slots: Gauge,
     bodies: Gauge,
+    workers: Gauge,
+    worker_bytes: Gauge,
+    worker_loads: Family<ByResult, Counter<u64, AtomicU64>>,
+    worker_evictions: Counter<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -72,6 +81,10 @@ impl Metrics {
             waiting: Gauge::default(),
             slots: Gauge::default(),
             bodies: Gauge::default(),
+            workers: Gauge::default(),
+            worker_bytes: Gauge::default(),
+            worker_loads: Family::default(),
+            worker_evictions: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("executions", "Executions that have ended", metrics.executions.clone());
@@ -88,6 +101,19 @@ impl Metrics {
         registry.register("executions_waiting", "Executions that wait for a slot", metrics.waiting.clone());
         registry.register("execution_slots", "Slots there are", metrics.slots.clone());
         registry.register_with_unit("request_bodies", "Of the budget for bodies", Unit::Bytes, metrics.bodies.clone());
+        registry.register("workers_loaded", "Workers that are loaded", metrics.workers.clone());
+        registry.register_with_unit(
+            "workers_loaded",
+            "Their code and images",
+            Unit::Bytes,
+            metrics.worker_bytes.clone(),
+        );
+        registry.register("worker_loads", "Workers that were to be loaded", metrics.worker_loads.clone());
+        registry.register(
+            "worker_evictions",
+            "Workers let go for want of room, or of use",
+            metrics.worker_evictions.clone(),
+        );
         metrics
     }
 
@@ -110,16 +136,23 @@ impl Metrics {
         self.result_cache.get_or_create(&ByAnswer { answer }).inc();
     }
 
-    /// All of it as text; `stats` and `body_bytes`, what bodies take of their budget, are read at that moment.
+    /// All of it as text. What is not counted here, but read at that moment: what the sandbox does, what bodies take of
+    /// their budget, and which workers are loaded.
     ///
     /// # Errors
     /// None that is known: writing to a string does not fail.
-    pub fn encode(&self, stats: Stats, body_bytes: usize) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, stats: Stats, body_bytes: usize, workers: RegistryStats) -> Result<String, std::fmt::Error> {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.running.set(number(stats.running));
         self.waiting.set(number(stats.waiting));
         self.slots.set(number(stats.slots));
         self.bodies.set(number(body_bytes));
+        self.workers.set(number(workers.loaded));
+        self.worker_bytes.set(i64::try_from(workers.bytes).unwrap_or(i64::MAX));
+        for (result, count) in [("ok", workers.loads), ("failed", workers.failures)] {
+            self.worker_loads.get_or_create(&ByResult { result }).inner().store(count, Relaxed);
+        }
+        self.worker_evictions.inner().store(workers.evictions, Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
@@ -147,7 +180,9 @@ mod tests {
         metrics.execution(Verdict::GuestError, Tier::Tenant, &Usage::default());
         metrics.request("/execute", StatusCode::OK);
         metrics.result_cache(true);
-        let text = metrics.encode(Stats { slots: 8, running: 2, waiting: 1 }, 3).unwrap();
+        let workers =
+            RegistryStats { loaded: 4, bytes: 5, loads: 6, failures: 7, evictions: 8, ..RegistryStats::default() };
+        let text = metrics.encode(Stats { slots: 8, running: 2, waiting: 1 }, 3, workers).unwrap();
         for line in [
             "doer_executions_total{outcome=\"guest_error\",tier=\"tenant\"} 1",
             "doer_execution_duration_seconds_count{tier=\"tenant\"} 1",
@@ -158,6 +193,11 @@ mod tests {
             "doer_executions_waiting 1",
             "doer_execution_slots 8",
             "doer_request_bodies_bytes 3",
+            "doer_workers_loaded 4",
+            "doer_workers_loaded_bytes 5",
+            "doer_worker_loads_total{result=\"ok\"} 6",
+            "doer_worker_loads_total{result=\"failed\"} 7",
+            "doer_worker_evictions_total 8",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -72,6 +72,10 @@ overrides! {
     api_keys: u64,
     /// [`Quota::secrets`].
     secrets: u64,
+    /// [`Quota::workers`].
+    workers: u64,
+    /// [`Quota::worker_bytes`].
+    worker_bytes: u64,
 }
 
 /// A number cannot be set.
@@ -126,6 +130,8 @@ impl TenantOverrides {
             users: self.users.unwrap_or(of_tier.users),
             api_keys: self.api_keys.unwrap_or(of_tier.api_keys),
             secrets: self.secrets.unwrap_or(of_tier.secrets),
+            workers: self.workers.unwrap_or(of_tier.workers),
+            worker_bytes: self.worker_bytes.unwrap_or(of_tier.worker_bytes),
         }
     }
 

@@ -22,7 +22,7 @@ pub fn comment(text: &str, indent: usize) -> String {
 }
 
 /// Lines of at most `room` characters, but for words that are longer.
-fn wrapped(line: &str, room: usize) -> Vec<String> {
+pub fn wrapped(line: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in line.split(' ') {
         match lines.last_mut() {

@@ -9,6 +9,7 @@ mod types;
 
 use schemars::SchemaGenerator;
 
+pub(crate) use docs::wrapped;
 pub use section::type_name;
 
 use self::{

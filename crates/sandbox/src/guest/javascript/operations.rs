@@ -8,7 +8,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -232,19 +232,38 @@ impl Operations {
     pub(super) async fn ended(&mut self, pause: Option<Duration>) -> Result<Vec<u8>, Ended> {
         let mut pause = pin!(pause.map(tokio::time::sleep));
         let endings = poll_fn(|context| {
-            let (mut endings, mut bytes) = (Vec::new(), 0);
-            while bytes < MAX_BATCH_BYTES
-                && let Poll::Ready(Some(ending)) = self.running.poll_next_unpin(context)
-            {
-                bytes += ending.size_bytes();
-                endings.push(ending);
-            }
+            let endings = self.poll(context);
             let waits =
                 endings.is_empty() && pause.as_mut().as_pin_mut().is_none_or(|pause| pause.poll(context).is_pending());
             if waits { Poll::Pending } else { Poll::Ready(endings) }
         });
         let endings = endings.await;
-        for ending in &endings {
+        self.told(&endings)
+    }
+
+    /// The same of what has ended already: a guest that asks need not be left and entered again for it. What has not
+    /// ended is polled again by [`Operations::ended`], which says who is to be woken.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn ended_already(&mut self) -> Result<Vec<u8>, Ended> {
+        let endings = self.poll(&mut Context::from_waker(Waker::noop()));
+        self.told(&endings)
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Vec<Ending> {
+        let (mut endings, mut bytes) = (Vec::new(), 0);
+        while bytes < MAX_BATCH_BYTES
+            && let Poll::Ready(Some(ending)) = self.running.poll_next_unpin(context)
+        {
+            bytes += ending.size_bytes();
+            endings.push(ending);
+        }
+        endings
+    }
+
+    fn told(&mut self, endings: &[Ending]) -> Result<Vec<u8>, Ended> {
+        for ending in endings {
             self.aborts.remove(&ending.number);
             if let Some(Err(CallError::Ended(termination))) = &ending.end {
                 return Err(Ended(*termination));

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use wasmtime::Engine;
 
 use super::*;
-use crate::{CompilerConfig, Console, Event, SandboxConfig, engine, image, schedule::Metered};
+use crate::{CompilerConfig, Console, Event, SandboxConfig, engine, memory::WASM_PAGE_BYTES, schedule::Metered};
 
 const SLOTS: usize = 4;
 const ROUNDS: usize = 300;
@@ -85,13 +85,13 @@ async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Finished,
 async fn no_heap_survives(keep_resident_bytes: usize) {
     let dir = tempfile::tempdir().unwrap();
     let settings = settings(keep_resident_bytes, &dir.path().join("artifacts"));
-    let wasm: Engine = engine::engine(&settings).unwrap();
+    let wasm: Engine = engine::for_javascript().unwrap();
     let cache = Cache::open(&settings.cache_dir, &settings.installation_key).unwrap();
-    let javascript = Arc::new(JavaScript::start(&wasm, &cache).await.unwrap());
-    let ticker = engine::Ticker::start(wasm).unwrap();
+    let javascript = Arc::new(JavaScript::start(&wasm, &cache, SLOTS, keep_resident_bytes).await.unwrap());
+    let ticker = engine::Ticker::start(vec![wasm]).unwrap();
     let _ticking = ticker.tick();
     let account = Arc::new(Account::unlimited());
-    let open = || Guest::open(&javascript, &javascript.base, &account).unwrap();
+    let open = || Guest::open(&javascript, None, &account).unwrap();
     let pristine = {
         let guest = open();
         guest.memory.data(&guest.store).to_vec()
@@ -115,7 +115,7 @@ async fn no_heap_survives(keep_resident_bytes: usize) {
         let mut guests: Vec<_> = (0..SLOTS).map(|_| open()).collect();
         for guest in &mut guests {
             assert!(guest.memory.data(&guest.store) == pristine.as_slice(), "round {round}: the heap is not the image");
-            let grown = (48 << 20) / image::PAGE_BYTES - pristine.len() / image::PAGE_BYTES;
+            let grown = (48 << 20) / WASM_PAGE_BYTES - pristine.len() / WASM_PAGE_BYTES;
             if round % 10 == 0 {
                 guest.memory.grow(&mut guest.store, grown as u64).unwrap();
                 let beyond = &guest.memory.data(&guest.store)[pristine.len()..];

@@ -1,4 +1,5 @@
-//! Commands that were compiled, kept for the next run: by content, single flight, least recently used out first.
+//! Commands and components that were compiled, kept for the next run: by content, single flight, least recently used
+//! out first.
 
 use std::{
     collections::HashMap,
@@ -7,14 +8,16 @@ use std::{
 };
 
 use tokio::sync::OnceCell;
-use wasmtime::{Engine, Linker, Module};
+use wasmtime::{Engine, Linker};
 
 use super::{Command, guest, wasi};
 use crate::{
     Error,
     account::Account,
+    cache::Loaded,
     compiler::Compiler,
     engine::codegen_config,
+    guest::component::{self, Component},
     store::{End, State},
 };
 
@@ -24,13 +27,21 @@ const MAX_COMMANDS: usize = 256;
 /// How much native code is kept; what is larger than that is used and forgotten.
 const MAX_BYTES: usize = 256 << 20;
 
-/// Makes a module of an artifact that a compiler process sent. It is `unsafe`, so whoever owns that decides.
-pub(crate) type Load = fn(&Engine, &[u8]) -> wasmtime::Result<Module>;
+/// Makes something of an artifact that a compiler process sent. It is `unsafe`, so whoever owns that decides.
+pub(crate) type Load = fn(&Engine, &[u8]) -> wasmtime::Result<Loaded>;
 
-/// Compiles commands, and keeps them in memory.
+/// Users' WebAssembly, ready to run.
+#[derive(Debug, Clone)]
+pub(crate) enum Runnable {
+    Command(Command),
+    Component(Component),
+}
+
+/// Compiles commands and components, and keeps them in memory.
 pub(crate) struct Commands {
     engine: Engine,
     linker: Linker<State>,
+    components: wasmtime::component::Linker<State>,
     compiler: Compiler,
     load: Load,
     kept: Mutex<Kept>,
@@ -38,9 +49,11 @@ pub(crate) struct Commands {
 
 type Cell = Arc<OnceCell<Compiled>>;
 
-struct Compiled {
-    command: Command,
-    artifact_bytes: usize,
+/// What became of somebody's code.
+#[derive(Clone)]
+pub(crate) struct Compiled {
+    pub(crate) runnable: Runnable,
+    pub(crate) artifact_bytes: usize,
 }
 
 #[derive(Default)]
@@ -67,32 +80,37 @@ impl Commands {
     /// Where WASI cannot be linked.
     pub(crate) fn new(engine: &Engine, compiler: Compiler, load: Load) -> Result<Self, Error> {
         let linker = wasi::linker(engine).map_err(|source| Error::Engine { during: "linking WASI", source })?;
-        Ok(Self { engine: engine.clone(), linker, compiler, load, kept: Mutex::default() })
+        let components =
+            component::linker(engine).map_err(|source| Error::Engine { during: "linking WASI", source })?;
+        Ok(Self { engine: engine.clone(), linker, components, compiler, load, kept: Mutex::default() })
     }
 
-    /// The command that `code` is: from memory, or compiled now, once for all that ask at the same time. One
+    /// What `code` is: from memory, or compiled now, once for all that ask at the same time. One
     /// that asked first and goes away leaves the work to the next. Failures are not kept.
     ///
     /// # Errors
-    /// The guest's, where it does not compile or is no command.
-    pub(crate) async fn get(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Command, End> {
+    /// The guest's, where it does not compile or is nothing that can be run.
+    pub(crate) async fn get(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
         let key = blake3::Hasher::new().update(&[u8::from(text)]).update(code).finalize();
         let claim = Claim::new(&self.kept, key);
         let compiled = claim.cell.get_or_try_init(|| async {
             account.mark_cold_start();
             self.compile(code, text, account).await
         });
-        Ok(compiled.await?.command.clone())
+        Ok(compiled.await?.clone())
     }
 
     async fn compile(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
         let compiled = self.compiler.wasm(code.to_vec(), text).await?;
         // Asked for here too: the pool refuses a module whose memory fits no slot, and does not say why.
         account.grow_memory(compiled.memory_bytes)?;
-        let module = (self.load)(&self.engine, &compiled.artifact)
+        let loaded = (self.load)(&self.engine, &compiled.artifact)
             .map_err(|refused| self.not_loaded(refused, &compiled.artifact))?;
-        let command = Command::link(&self.linker, &module, account)?;
-        Ok(Compiled { command, artifact_bytes: compiled.artifact.len() })
+        let runnable = match loaded {
+            Loaded::Module(module) => Runnable::Command(Command::link(&self.linker, &module, account)?),
+            Loaded::Component(component) => Runnable::Component(Component::link(&self.components, &component)?),
+        };
+        Ok(Compiled { runnable, artifact_bytes: compiled.artifact.len() })
     }
 
     /// Whose fault it is that `artifact` was refused. Where an engine without a pool takes it, the module is too
@@ -173,14 +191,14 @@ mod tests {
         time::Duration,
     };
 
-    use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
+    use wasmtime::{InstanceAllocationStrategy, Module, PoolingAllocationConfig};
 
     use super::{super::tests::account_with, *};
     use crate::{CompilerConfig, cache::load_compiled};
 
-    fn command(engine: &Engine) -> Command {
+    fn command(engine: &Engine) -> Runnable {
         let module = Module::new(engine, wat::parse_str("(module (func (export \"_start\")))").unwrap()).unwrap();
-        Command { pre: wasi::linker(engine).unwrap().instantiate_pre(&module).unwrap() }
+        Runnable::Command(Command { pre: wasi::linker(engine).unwrap().instantiate_pre(&module).unwrap() })
     }
 
     fn commands_of(engine: &Engine, program: &str, args: &[&str], load: Load) -> Commands {
@@ -195,10 +213,10 @@ mod tests {
         Commands::new(engine, compiler, load).unwrap()
     }
 
-    fn fill(kept: &Mutex<Kept>, command: &Command, name: &str, artifact_bytes: usize) -> blake3::Hash {
+    fn fill(kept: &Mutex<Kept>, command: &Runnable, name: &str, artifact_bytes: usize) -> blake3::Hash {
         let key = blake3::hash(name.as_bytes());
         let claim = Claim::new(kept, key);
-        assert!(claim.cell.set(Compiled { command: command.clone(), artifact_bytes }).is_ok());
+        assert!(claim.cell.set(Compiled { runnable: command.clone(), artifact_bytes }).is_ok());
         key
     }
 
@@ -250,7 +268,7 @@ mod tests {
 
         let key = blake3::Hasher::new().update(&[0]).update(b"code").finalize();
         let command = command(&engine);
-        assert!(Claim::new(&commands.kept, key).cell.set(Compiled { command, artifact_bytes: 1 }).is_ok());
+        assert!(Claim::new(&commands.kept, key).cell.set(Compiled { runnable: command, artifact_bytes: 1 }).is_ok());
         for _ in 0..2 {
             assert!(commands.get(b"code", false, &account).await.is_ok());
             assert_eq!(lock(&commands.kept).filled().count(), 1);

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 const MAX_DEPTH: u32 = 100;
 
 /// The value that `text` is, without the space around it.
-pub(super) fn value(text: &str) -> Option<&str> {
+pub(in crate::guest) fn value(text: &str) -> Option<&str> {
     let mut parser = serde_json::Deserializer::from_str(text);
     Strict { depth: 0 }.deserialize(&mut parser).ok()?;
     parser.end().ok()?;

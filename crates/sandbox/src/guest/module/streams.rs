@@ -21,22 +21,22 @@ const MAX_LINE_BYTES: usize = 16 << 10;
 /// A command wrote more than any result may have.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("standard output is full")]
-pub(super) struct StdoutFull;
+pub(in crate::guest) struct StdoutFull;
 
 /// Standard output: what becomes the result.
 #[derive(Clone)]
-pub(super) struct Stdout {
+pub(in crate::guest) struct Stdout {
     written: Arc<Mutex<Vec<u8>>>,
     limit: usize,
 }
 
 impl Stdout {
-    pub(super) fn new(limit_bytes: u64) -> Self {
+    pub(in crate::guest) fn new(limit_bytes: u64) -> Self {
         Self { written: Arc::default(), limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX) }
     }
 
     /// Takes out what was written, and whether it is more than the limit; one byte more is all that is kept of that.
-    pub(super) fn take(&self) -> (Vec<u8>, bool) {
+    pub(in crate::guest) fn take(&self) -> (Vec<u8>, bool) {
         let written = std::mem::take(&mut *lock(&self.written));
         let overflowed = written.len() > self.limit;
         (written, overflowed)
@@ -45,18 +45,18 @@ impl Stdout {
 
 /// Standard error: each line is a log line of no level.
 #[derive(Clone)]
-pub(super) struct Stderr {
+pub(in crate::guest) struct Stderr {
     account: Arc<Account>,
     line: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Stderr {
-    pub(super) fn new(account: Arc<Account>) -> Self {
+    pub(in crate::guest) fn new(account: Arc<Account>) -> Self {
         Self { account, line: Arc::default() }
     }
 
     /// Logs what stands there without the end of a line.
-    pub(super) fn finish(&self) -> Result<(), Ended> {
+    pub(in crate::guest) fn finish(&self) -> Result<(), Ended> {
         let mut line = lock(&self.line);
         if line.is_empty() { Ok(()) } else { self.log(&mut line) }
     }
@@ -143,7 +143,7 @@ impl StdoutStream for Stdout {
         Box::new(self.clone())
     }
 
-    // Preview 1 never asks for this one.
+    // Only preview 3 asks for this one.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(tokio::io::sink())
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{account::Account, store::State};
 
 /// What a command finds as its first argument; there is no other.
-const PROGRAM_NAME: &str = "main.wasm";
+pub(in crate::guest) const PROGRAM_NAME: &str = "main.wasm";
 
 /// Bytes of one call for randomness: the host makes them before the guest can be interrupted again.
 const MAX_RANDOM_BYTES: u64 = 1 << 20;
@@ -52,7 +52,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 }
 
 /// No files, no environment and no streams are the builder's own defaults; the network has to be switched off.
-fn closed() -> WasiCtxBuilder {
+pub(in crate::guest) fn closed() -> WasiCtxBuilder {
     let mut wasi = WasiCtxBuilder::new();
     wasi.allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM_BYTES);
     wasi
