@@ -39,8 +39,8 @@ async fn what_is_wrong_with_code_is_told_with_its_place() {
             json!("compatibilityDate"),
         ),
         (
-            json!({"mainModule": "a.js", "modules": {"a.js": ""}, "env": {"W": {"$worker": "x"}}}),
-            json!("env.W.$worker"),
+            json!({"mainModule": "a.js", "modules": {"a.js": ""}, "env": {"W": {"$secret": "x"}}}),
+            json!("env.W.$secret"),
         ),
         (json!({"mainModule": "a.wat", "modules": {"a.wat": "(module)"}}), json!("mainModule")),
     ] {
