@@ -1,5 +1,6 @@
 //! Workers by id, over HTTP: registered, called, replaced, set back, removed.
 
+mod bindings;
 mod calls;
 mod events;
 mod failures;

@@ -129,6 +129,12 @@ impl ScopedServices {
         Self { ledger, ..self.clone() }
     }
 
+    /// The same with other grants, as far as the tier has them.
+    #[must_use]
+    pub fn granting(&self, grants: Grants) -> Self {
+        Self::new(Arc::clone(&self.services), Arc::clone(&self.scope), grants, Arc::clone(&self.ledger))
+    }
+
     /// On whose behalf.
     pub fn scope(&self) -> &Scope {
         &self.scope

@@ -14,6 +14,7 @@ mod config;
 mod door;
 mod engine;
 mod error;
+mod explain;
 mod guest;
 mod invocation;
 mod linked;

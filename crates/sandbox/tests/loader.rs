@@ -1,7 +1,20 @@
 //! Workers by id: what is loaded when, how often, and what a worker's code can answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "loader/answers.rs"]
+mod answers;
+#[path = "loader/bodies.rs"]
+mod bodies;
 mod common;
+#[path = "loader/neighbours.rs"]
+mod neighbours;
+#[path = "services/support.rs"]
+#[allow(dead_code, reason = "tests of services need more of it")]
+mod support;
+#[path = "loader/tails.rs"]
+mod tails;
+#[path = "loader/town.rs"]
+mod town;
 
 use std::{
     sync::{

@@ -4,6 +4,7 @@ pub(crate) mod operations;
 mod pieces;
 #[cfg(test)]
 mod residue;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! What a worker is bound to: values, services, secrets, other workers.
 
-use doer_core::service::Service;
+use doer_core::{scoped::Grants, service::Service};
 use doer_guest_protocol::Binding;
 
 use super::worker::Code;
@@ -76,11 +76,13 @@ pub(super) struct Links {
     pub(super) tails: Vec<WorkerBinding>,
     /// Has it the loader?
     pub(super) loads: bool,
+    /// The services that it is bound to; all that there are for its tier, where it is not said.
+    pub(super) grants: Grants,
 }
 
 impl Links {
     pub(super) fn of(code: &Code) -> Self {
-        let mut links = Self { tails: code.tails.clone(), ..Self::default() };
+        let mut links = Self { tails: code.tails.clone(), grants: grants(code.env.as_deref()), ..Self::default() };
         for (_, member) in code.env.iter().flatten() {
             match member {
                 EnvBinding::Secret(name) => links.secrets.push(name.clone()),
@@ -101,11 +103,22 @@ impl Links {
     }
 }
 
+fn grants(env: Option<&[(String, EnvBinding)]>) -> Grants {
+    let Some(env) = env else { return Grants::of(Service::ALL) };
+    if env.iter().any(|(_, member)| *member == EnvBinding::Unified) {
+        return Grants::of(Service::ALL);
+    }
+    Grants::of(env.iter().filter_map(|(_, member)| match member {
+        EnvBinding::Service(service) => Some(*service),
+        _ => None,
+    }))
+}
+
 /// The members as the guest takes them, numbered as in [`Links`].
 pub(super) fn guest_bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Binding)> {
     let (mut workers, mut secrets) = (0, 0);
     let next = |counter: &mut u32| std::mem::replace(counter, *counter + 1);
-    let binding = |binding: &EnvBinding| match binding {
+    let mut binding = |binding: &EnvBinding| match binding {
         EnvBinding::Value(json) => Binding::Value(json.clone()),
         EnvBinding::Cloned(text) => Binding::Cloned(text.clone()),
         EnvBinding::Service(service) => Binding::Service(*service as u32),
@@ -114,7 +127,6 @@ pub(super) fn guest_bindings(env: &[(String, EnvBinding)]) -> Vec<(String, Bindi
         EnvBinding::Worker(_) => Binding::Worker(next(&mut workers)),
         EnvBinding::Loader => Binding::Loader,
     };
-    let mut binding = binding;
     env.iter().map(|(name, member)| (name.clone(), binding(member))).collect()
 }
 

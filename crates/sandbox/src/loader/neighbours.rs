@@ -132,7 +132,13 @@ impl Neighbours {
         let Found { stub, worker, entrypoint, props } = self.find(&target)?;
         let limits = lowered(caller, target.limits.as_deref())?;
         let invocation = self.invocation(event(entrypoint), limits, self.services.clone());
-        let origin = Origin { depth: self.depth + 1, caller: Some(Arc::clone(caller)), props, is_tail: false };
+        let origin = Origin {
+            depth: self.depth + 1,
+            caller: Some(Arc::clone(caller)),
+            props,
+            is_tail: false,
+            own_grants: worker.is_none(),
+        };
         let run = async move {
             match worker {
                 Some(worker) => stub.run_on(worker, invocation, origin).await,

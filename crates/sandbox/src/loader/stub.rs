@@ -45,6 +45,8 @@ pub(super) struct Origin {
     pub(super) props: Option<Props>,
     /// It is told of another run itself, and nobody is told of it.
     pub(super) is_tail: bool,
+    /// It has the services that its own code is bound to, not those of who calls.
+    pub(super) own_grants: bool,
 }
 
 impl Stub {
@@ -138,7 +140,10 @@ impl Stub {
         A: TryFrom<Finished, Error = crate::Error>,
     {
         worker.touch(self.registry.now());
-        let Origin { depth, caller, props, is_tail } = origin;
+        let Origin { depth, caller, props, is_tail, own_grants } = origin;
+        if own_grants {
+            invocation.services = invocation.services.map(|services| services.granting(worker.links.grants));
+        }
         let (json, props) = match props {
             Some(Props::Json(json)) => (Some(json), None),
             Some(Props::Cloned(text)) => (None, Some(text)),

@@ -105,7 +105,7 @@ impl Watched {
             let mut invocation = self.neighbours.invocation(event, limits, services);
             // Whoever cancelled the run has not cancelled this one.
             invocation.cancel = Default::default();
-            let origin = Origin { props: binding.props.clone(), is_tail: true, ..Origin::default() };
+            let origin = Origin { props: binding.props.clone(), is_tail: true, own_grants: true, ..Origin::default() };
             self.neighbours.runtime.spawn(run(stub, invocation, origin));
         }
     }

@@ -156,7 +156,7 @@ impl Standing for Anybody {
 
 /// An installation, and how it is used.
 pub struct World {
-    services: Arc<Services>,
+    pub services: Arc<Services>,
     pub seen: Arc<Seen>,
     pub tier: Tier,
     pub grants: Grants,

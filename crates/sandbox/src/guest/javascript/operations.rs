@@ -27,12 +27,15 @@ use futures_util::{
 };
 use serde_json::value::RawValue;
 
-use super::pieces::{Piece, Pieces};
+use super::{
+    pieces::{Piece, Pieces},
+    workers::{call_worker, fetch_worker, load, to},
+};
 use crate::{
-    GuestError, Reply, ResponseHead,
+    GuestError, ResponseHead,
     account::{Account, Ended},
     body::Writer,
-    links::{Outbound, Refusal, Target, Workers},
+    links::{Outbound, Target},
 };
 
 /// Operations at a time; the guest is asked to wait for some before it starts more.
@@ -78,7 +81,7 @@ struct Ending {
 }
 
 /// What an operation gave.
-enum Given {
+pub(super) enum Given {
     Result(Box<RawValue>),
     Response(HttpResponse),
     /// A response whose body is at hand, or the number of one that is not.
@@ -310,85 +313,6 @@ fn given(piece: Piece) -> Result<Given, CallError> {
 
 fn ended(ended: Ended) -> Result<Given, CallError> {
     Err(CallError::Ended(ended.0))
-}
-
-fn to(target: &protocol::Target<'_>) -> Target {
-    Target {
-        worker: target.worker,
-        entrypoint: target.entrypoint.map(str::to_owned),
-        props: target.props.map(str::to_owned),
-        limits: target.limits.map(str::to_owned),
-    }
-}
-
-/// The workers that a run reaches, once the call is paid for.
-fn workers(account: &Account, bytes: usize) -> Result<Arc<dyn Workers>, CallError> {
-    account.ledger().charge_call("worker")?;
-    account.ledger().charge_bytes(bytes)?;
-    let workers = account.links.workers.clone();
-    workers.ok_or_else(|| ServiceError::forbidden("There are no workers here to call").into())
-}
-
-async fn call_worker(
-    account: Arc<Account>,
-    target: Target,
-    method: String,
-    arguments: String,
-) -> Result<Given, CallError> {
-    let workers = workers(&account, arguments.len())?;
-    match workers.call(&account, target, method, arguments).await {
-        Ok(result) => {
-            account.ledger().charge_bytes(result.len())?;
-            Ok(Given::Cloned(result))
-        }
-        Err(refusal) => refused(refusal),
-    }
-}
-
-async fn fetch_worker(
-    account: Arc<Account>,
-    pieces: Pieces,
-    target: Target,
-    request: HttpRequest,
-) -> Result<Given, CallError> {
-    let workers = workers(&account, request.body.as_ref().map_or(0, Bytes::len))?;
-    let Reply { head, body } = match workers.fetch(&account, target, request).await {
-        Ok(reply) => reply,
-        Err(refusal) => return refused(refusal),
-    };
-    let body = match body.whole() {
-        Some(bytes) => {
-            let bytes = bytes.clone().unwrap_or_default();
-            account.ledger().charge_bytes(bytes.len())?;
-            Ok(bytes)
-        }
-        None => Err(pieces.add(body).ok_or_else(|| ServiceError::invalid("too many bodies that nobody reads"))?),
-    };
-    Ok(Given::Reply(head, body))
-}
-
-async fn load(account: Arc<Account>, id: Option<String>, code: Option<String>) -> Result<Given, CallError> {
-    let workers = workers(&account, code.as_ref().map_or(0, String::len))?;
-    match workers.load(id, code).await {
-        // A number, or none: JSON either way.
-        Ok(number) => serde_json::value::to_raw_value(&number)
-            .map(Given::Result)
-            .map_err(|error| ServiceError::new(Code::Internal, error.to_string()).into()),
-        Err(refusal) => refused(refusal),
-    }
-}
-
-fn refused(refusal: Refusal) -> Result<Given, CallError> {
-    match refusal {
-        Refusal::Thrown(error) => Ok(Given::Thrown(error)),
-        Refusal::NotCalled(message) => {
-            Ok(Given::Thrown(GuestError { name: "Error".to_owned(), message, ..GuestError::default() }))
-        }
-        Refusal::Host(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a worker could not be called");
-            Err(ServiceError::new(Code::Internal, "the worker could not be called").into())
-        }
-    }
 }
 
 async fn fetch(account: Arc<Account>, request: HttpRequest, uncharged: Uncharged) -> Result<Given, CallError> {

@@ -1,0 +1,38 @@
+//! Workers that are bound to each other.
+
+use serde_json::json;
+
+use super::register;
+use crate::support::{Caller, Server};
+
+#[tokio::test]
+async fn a_worker_is_bound_to_others_of_its_own_namespace() {
+    let server = Server::dev().await;
+    let shop = "
+        import { WorkerEntrypoint } from 'cloudflare:workers';
+        export class Till extends WorkerEntrypoint { total(map) { return [this.ctx.props.till, map.get('a') + map.get('b')] } }
+        export default { fetch: (request) => new Response('shop ' + new URL(request.url).pathname) }";
+    let customer = "export default { async fetch(request, env) {
+        const total = await env.TILL.total(new Map([['a', 1], ['b', 2]]));
+        return new Response(`${await (await env.SHOP.fetch('http://shop/x')).text()} ${total} ${await (await fetch('http://a.test/y')).text()}`);
+    } }";
+    let customer = json!({
+        "mainModule": "main.js", "modules": {"main.js": customer}, "globalOutbound": {"$worker": "bound-shop"},
+        "env": {
+            "SHOP": {"$worker": "bound-shop"},
+            "TILL": {"$worker": "bound-shop", "entrypoint": "Till", "props": {"till": 7}},
+        },
+    });
+    register(&server, Caller::Tenant, "bound-customer", &customer).await;
+    let fetch = async || server.client.get(Caller::Tenant, "/workers/bound-customer/fetch/").await;
+    let lost = fetch().await;
+    assert!(lost.text.contains("no such worker"), "{}", lost.text);
+    let shop = json!({"mainModule": "main.js", "modules": {"main.js": shop}});
+    register(&server, Caller::Admin, "bound-shop", &shop).await;
+    // That one is another's.
+    assert!(fetch().await.text.contains("no such worker"));
+    register(&server, Caller::Tenant, "bound-shop", &shop).await;
+    assert_eq!(fetch().await.text, "shop /x 7,3 shop /y");
+    server.client.delete(Caller::Tenant, "/workers/bound-shop").await;
+    assert!(fetch().await.text.contains("no such worker"));
+}
