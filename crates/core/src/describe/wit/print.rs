@@ -59,7 +59,7 @@ fn service(interface: &Interface) -> String {
 }
 
 fn function(function: &Function) -> String {
-    let parameters: Vec<String> = function.parameters.iter().map(|field| member(field)).collect();
+    let parameters: Vec<String> = function.parameters.iter().map(member).collect();
     let mut docs = function.method.docs.to_owned();
     let told: Vec<String> = function
         .parameters
