@@ -138,6 +138,7 @@ async fn env_is_what_the_code_names() {
                 stored: await tried(async () => (await env.STORE.query('SELECT 1 AS one')).rows),
                 queue: await tried(async () => (await fetch('http://queue/rpc/getStats', { method: 'POST' })).status),
                 outside: await tried(() => fetch('http://127.0.0.1:9/')),
+                unified: await tried(async () => (await env.DO.queue_getStats()).length),
             });
         } }";
     let env = json!({ "CONFIG": { "a": [1] }, "STORE": { "$service": "db" } });
@@ -145,7 +146,9 @@ async fn env_is_what_the_code_names() {
     worker["env"] = env;
     register(&server, Caller::Tenant, "env", &worker).await;
     let seen = fetched(&server, Caller::Tenant, "env", "/").await.json;
-    assert_eq!(seen["keys"], json!(["CONFIG", "STORE"]));
+    // `DO` is always there, and gives no more than was named.
+    assert_eq!(seen["keys"], json!(["CONFIG", "DO", "STORE"]));
+    assert!(seen["unified"].is_string(), "{seen}");
     assert_eq!(seen["config"], json!({"a": [1]}));
     assert_eq!(seen["stored"], json!([{"one": 1}]));
     assert_eq!(seen["queue"], 403, "what is not bound is not granted");
