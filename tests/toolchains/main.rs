@@ -13,6 +13,7 @@ mod tools;
 use std::{path::Path, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::{Answer, Caller, Server};
@@ -54,6 +55,17 @@ async fn a_worker_in_javascript() {
         "limits": { "cpuMs": 500 } });
     let ended = server.client.post(Caller::Admin, "/execute", &endless).await;
     assert_eq!(ended.json["error"]["code"], "cpu_limit", "{}", ended.text);
+
+    // By id its bodies are streams: this is more than it may have as output.
+    let main = json!({ "wasm": BASE64_STANDARD.encode(&component) });
+    let worker = json!({ "mainModule": "main.wasm", "modules": { "main.wasm": main } });
+    let registered = server.client.put(Caller::Admin, "/workers/made", &worker).await;
+    assert_eq!(registered.status.as_u16(), 201, "{}", registered.text);
+    let body = "0123456789abcdef".repeat(12 << 16);
+    let echo = server.client.request(Caller::Admin, Method::POST, "/workers/made/fetch/echo").body(body.clone());
+    let answer = Answer::read(echo.send().await.unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-made-by")), (200, "js"), "{:.300}", answer.text);
+    assert!(answer.text == body, "{} bytes of {}", answer.text.len(), body.len());
 }
 
 #[tokio::test]

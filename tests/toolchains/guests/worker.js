@@ -4,6 +4,7 @@ import { count, upsert } from 'doer:platform/db@0.1.0';
 addEventListener('fetch', (event) => event.respondWith(answer(event.request)));
 
 async function answer(request) {
+  if (new URL(request.url).pathname === '/echo') return new Response(request.body, { headers: { 'x-made-by': 'js' } });
   const input = await request.json();
   if (input.loop) for (;;);
   console.log('asked for', input.name);

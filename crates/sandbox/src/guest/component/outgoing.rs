@@ -32,7 +32,7 @@ use crate::{
 const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// What a component may write of a body in one piece. The host holds two of them for each body.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// What a request tells the run that it ends: its budget is used up.
 pub(super) type Endings = mpsc::UnboundedReceiver<Termination>;

@@ -23,11 +23,12 @@ use crate::{
     store::State,
 };
 
-/// Streams, requests, headers, things that are waited for: what the host keeps of them no account counts.
-const MAX_RESOURCES: usize = 512;
+/// Streams, requests, headers, things that are waited for: what the host keeps of them no account counts. Guests that
+/// collect garbage let go late: JavaScript's engine leaves one behind for every piece of a body that it reads.
+const MAX_RESOURCES: usize = 8192;
 
-/// Headers of one request or response, as they take memory.
-const MAX_FIELDS_BYTES: usize = 64 << 10;
+/// Headers of one request or response that the component makes, as they take memory.
+const MAX_FIELDS_BYTES: usize = 8 << 10;
 
 /// One run's view of the world.
 pub(crate) struct World {
