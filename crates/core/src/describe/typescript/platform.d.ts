@@ -14,7 +14,30 @@ declare const request: Request;
 
 /** A module's default export: `export default { ... } satisfies ExportedHandler`. */
 interface ExportedHandler {
-  fetch(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+  fetch?(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+  /** After each run of a worker that names this one among its `tails`. */
+  tail?(events: TailEvent[], env: Env, ctx: Context): void | Promise<void>;
+}
+
+/** What a tail worker is told of a run. Times are in milliseconds. */
+interface TailEvent {
+  readonly event: any;
+  readonly eventTimestamp: number;
+  readonly logs: { readonly level: "log" | "warn" | "error"; readonly message: string[] }[];
+  readonly exceptions: { readonly name: string; readonly message: string; readonly stack: string | null }[];
+  readonly outcome:
+    | "ok"
+    | "exception"
+    | "canceled"
+    | "exceededCalls"
+    | "exceededCpu"
+    | "exceededMemory"
+    | "exceededOutput"
+    | "exceededWallTime";
+  /** Logs were cut. */
+  readonly truncated: boolean;
+  readonly cpuTime: number;
+  readonly wallTime: number;
 }
 
 /** On whose behalf code runs. */
