@@ -120,14 +120,14 @@ pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()>
 /// # Errors
 /// Only before [`install`].
 pub fn complete<'js>(ctx: &Ctx<'js>, env: &Object<'js>, exports: Option<&Object<'js>>) -> Result<()> {
-    let exported: Option<Value<'js>> = match exports {
-        Some(exports) if exports.contains_key(UNIFIED)? => Some(exports.get(UNIFIED)?),
-        _ if env.contains_key(UNIFIED)? => None,
-        _ => Some(web::absent_service(ctx)?),
-    };
-    match exported {
-        Some(value) => env.prop(UNIFIED, Property::from(value).writable().enumerable().configurable()),
-        None => Ok(()),
+    match exports {
+        Some(exports) if exports.contains_key(UNIFIED)? => {
+            let exported: Value<'js> = exports.get(UNIFIED)?;
+            env.prop(UNIFIED, Property::from(exported).writable().enumerable().configurable())
+        }
+        _ if env.contains_key(UNIFIED)? => Ok(()),
+        // Who looks at what there is does not see it.
+        _ => env.prop(UNIFIED, Property::from(web::absent_service(ctx)?).writable().configurable()),
     }
 }
 

@@ -199,7 +199,7 @@ fn a_worker_that_is_called_has_the_services_it_is_bound_to_and_no_others() {
         let world = World { grants: doer_core::scoped::Grants::default(), ..World::new() };
         let reply = stub.fetch_whole(Entrypoint::default(), get("/"), world.invocation(Value::Null)).await.unwrap();
         let found: Value = serde_json::from_slice(&reply.answer.unwrap().body).unwrap();
-        assert_eq!(found, json!(["forbidden", "kept", ["A", "DO"]]));
+        assert_eq!(found, json!(["forbidden", "kept", ["A"]]));
     });
 }
 

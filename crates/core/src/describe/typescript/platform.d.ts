@@ -19,6 +19,8 @@ interface ExportedHandler {
   scheduled?(event: ScheduledEvent, env: Env, ctx: Context): unknown;
   /** Messages of a queue whose consumer is this worker. */
   queue?(batch: MessageBatch, env: Env, ctx: Context): unknown;
+  /** After each run of a worker that names this one among its `tails`. */
+  tail?(events: TailEvent[], env: Env, ctx: Context): void | Promise<void>;
 }
 
 /** A task that is due. */
@@ -52,6 +54,27 @@ interface BatchMessage {
   readonly timestamp: Date;
   ack(): void;
   retry(): void;
+}
+
+/** What a tail worker is told of a run. Times are in milliseconds. */
+interface TailEvent {
+  readonly event: any;
+  readonly eventTimestamp: number;
+  readonly logs: { readonly level: "log" | "warn" | "error"; readonly message: string[] }[];
+  readonly exceptions: { readonly name: string; readonly message: string; readonly stack: string | null }[];
+  readonly outcome:
+    | "ok"
+    | "exception"
+    | "canceled"
+    | "exceededCalls"
+    | "exceededCpu"
+    | "exceededMemory"
+    | "exceededOutput"
+    | "exceededWallTime";
+  /** Logs were cut. */
+  readonly truncated: boolean;
+  readonly cpuTime: number;
+  readonly wallTime: number;
 }
 
 /** On whose behalf code runs. */
