@@ -11,8 +11,8 @@ pub struct SandboxConfig {
     pub queue: usize,
     /// The most linear memory that any execution may be given.
     pub max_memory_bytes: u64,
-    /// Memory that an idle slot keeps, so that the next execution takes no page faults there. All of it is wiped
-    /// after every execution, so it should not be much more than the base image: 1.5 MiB.
+    /// Memory that an idle slot keeps, so that the next execution takes no page faults there: what executions have
+    /// written. A slot with more of it starts anew.
     pub keep_resident_bytes: usize,
     /// Where compiled artifacts are kept; made with mode 0700 where it does not exist.
     pub cache_dir: PathBuf,
