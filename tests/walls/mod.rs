@@ -129,6 +129,7 @@ async fn world(seed: u64) -> World {
         arguments.extend(["execute", "rpc:*", "secrets:*"].iter().flat_map(|held| ["--permission", held]));
         let mark = format!("{name}{:016x}", dice.number());
         actors.push(Actor {
+            user: user.clone(),
             namespace: tenant.map_or_else(|| format!("user:{user}"), |tenant| format!("tenant:{tenant}")),
             key: token(setup.data.path(), &arguments),
             services: services.to_vec(),

@@ -1,8 +1,11 @@
 //! Who acts, what is known of them, and the one look that every answer gets.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use doer_core::service::Service;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -15,6 +18,8 @@ const ID_CHARS: usize = 12;
 
 /// Somebody with a namespace of its own.
 pub struct Actor {
+    /// The id of its user.
+    pub user: String,
     pub namespace: String,
     /// Its own credentials.
     pub key: String,
@@ -42,6 +47,8 @@ pub struct World {
     pub actors: Vec<Actor>,
     /// Ids, and who was given them.
     owners: HashMap<String, usize>,
+    /// Ids of others that somebody has tried.
+    given: HashSet<(Option<usize>, String)>,
     /// Those that their owners leave alone.
     locked: BTreeSet<String>,
     /// Methods that somebody has called with success.
@@ -57,12 +64,14 @@ pub struct World {
 
 impl World {
     pub fn new(server: Server, seed: u64, dice: Dice, actors: Vec<Actor>, receiver: String) -> Self {
+        let owners = actors.iter().enumerate().map(|(number, actor)| (actor.user.clone(), number)).collect();
         Self {
             server,
             seed,
             dice,
             actors,
-            owners: HashMap::new(),
+            owners,
+            given: HashSet::new(),
             locked: BTreeSet::new(),
             done: BTreeSet::new(),
             statuses: BTreeMap::new(),
@@ -122,6 +131,10 @@ impl World {
 
     /// Nothing of anybody else may be in there.
     fn look(&mut self, who: Option<usize>, sent: &str, answer: &str) {
+        // Whoever shows a token has what is written in it, and what was once given may come back: as the target of a task.
+        let sent = &opened(sent);
+        let given: Vec<String> = ids(sent).filter(|word| self.owners.contains_key(*word)).map(str::to_owned).collect();
+        self.given.extend(given.into_iter().map(|word| (who, word)));
         for (number, actor) in self.actors.iter().enumerate() {
             let told = |what: &str| {
                 let to = who.map_or("nobody", |who| self.actors[who].namespace.as_str());
@@ -130,13 +143,16 @@ impl World {
             assert!(!shows(answer, &actor.hidden), "{}", told("a secret"));
             assert!(Some(number) == who || !shows(answer, &actor.mark), "{}", told("something"));
         }
-        let words = answer.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
-        for word in words.filter(|word| word.len() >= ID_CHARS) {
+        for word in ids(answer) {
             if let Some(owner) = self.owners.get(word)
                 && Some(*owner) != who
             {
                 let owner = &self.actors[*owner].namespace;
-                assert!(sent.contains(word), "seed {}: {sent}\nshows the id {word} of {owner}:\n{answer}", self.seed);
+                assert!(
+                    self.given.contains(&(who, word.to_owned())),
+                    "seed {}: {sent}\nshows the id {word} of {owner}:\n{answer}",
+                    self.seed
+                );
             }
         }
         if let Some(who) = who
@@ -165,7 +181,9 @@ impl World {
                         || name == "conflictId";
                     match member {
                         Value::String(id) if is_id && id.len() >= ID_CHARS && !id.contains(&self.actors[who].mark) => {
-                            if self.owners.insert(id.clone(), who).is_none() {
+                            // Who came by it first, or had it from the beginning.
+                            if !self.owners.contains_key(id) {
+                                self.owners.insert(id.clone(), who);
                                 self.actors[who].ids.push(id.clone());
                             }
                         }
@@ -180,6 +198,21 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// Whatever could be an id in a text.
+fn ids(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
+    words.filter(|word| word.len() >= ID_CHARS)
+}
+
+/// A text, and what the JSON Web Tokens in it say.
+fn opened(text: &str) -> String {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-.".contains(c)));
+    let payloads = words.filter(|word| word.starts_with("eyJ")).filter_map(|word| word.split('.').nth(1));
+    let payloads = payloads.filter_map(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    let payloads = payloads.map(|payload| String::from_utf8_lossy(&payload).into_owned());
+    [text.to_owned()].into_iter().chain(payloads).collect::<Vec<_>>().join("\n")
 }
 
 /// Is a mark in a text, as it is or in base64?

@@ -120,7 +120,7 @@ async fn an_event_of_a_provider_is_a_request_to_the_worker() {
         export default { async fetch(request, env) {
             const event = await request.json();
             await env.db.upsert('noted', event.payload.id, { url: request.url, event: event.event });
-            return new Response('', { status: event.payload.id === 'refused' ? 422 : 204 });
+            return new Response(null, { status: event.payload.id === 'refused' ? 422 : 204 });
         } }";
     register(&server, Caller::Admin, "hook", &code(source)).await;
     let secret = "the secret of a provider";

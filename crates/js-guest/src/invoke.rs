@@ -6,6 +6,7 @@ use doer_guest_protocol::{Answer, Data, Event, Exception, Invoke, RequestBody, R
 use rquickjs::{
     Ctx, Function, Object, Persistent, Promise, Result, Value,
     function::{Opt, This},
+    object::Property,
     promise::PromiseState,
 };
 
@@ -17,7 +18,7 @@ use crate::{
     random,
     raw::{self, Kind},
     scope, services, timers,
-    web::{self, IncomingBody},
+    web::{self, IncomingBody, SentResponse},
     worker,
 };
 
@@ -29,6 +30,7 @@ thread_local! {
     /// Has the answer been given? What is left is its body, and what `waitUntil` was given.
     static ANSWERED: Cell<bool> = const { Cell::new(false) };
     static RESULT: RefCell<Option<Persistent<Value<'static>>>> = const { RefCell::new(None) };
+    static PARTS: RefCell<Option<Parts>> = const { RefCell::new(None) };
     static BACKGROUND: RefCell<Vec<Persistent<Promise<'static>>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -225,19 +227,54 @@ fn make_context<'js>(
     props: Option<&str>,
     stubs: Option<Object<'js>>,
 ) -> Result<Object<'js>> {
+    let (wait_until, no_exports) = PARTS.with_borrow(|parts| {
+        let parts = parts.as_ref().ok_or(rquickjs::Error::Unknown)?;
+        Ok::<_, rquickjs::Error>((parts.wait_until.clone().restore(ctx)?, parts.no_exports.clone().restore(ctx)?))
+    })?;
+    let exports = match stubs {
+        Some(stubs) => intrinsics::freeze(ctx, stubs, None)?,
+        None => no_exports,
+    };
+    let read_only = if props.is_none() { json::parse_read_only(ctx, json)? } else { None };
+    if let Some(context) = read_only {
+        context.prop("waitUntil", Property::from(wait_until).enumerable())?;
+        context.prop("exports", Property::from(exports).enumerable())?;
+        json::close(&context)?;
+        return Ok(context);
+    }
     let context: Object<'js> = json::parse(ctx, json)?.get()?;
+    context.set("waitUntil", wait_until)?;
+    context.set("exports", exports)?;
+    let Some(props) = props else { return intrinsics::freeze(ctx, context, None) };
+    // They may hold what can't be frozen: bytes.
+    context.set("props", web::from_wire(ctx, props)?)?;
+    intrinsics::freeze(ctx, context, Some("props"))
+}
+
+/// Parts of every `ctx`, made at boot: a heap serves one run.
+struct Parts {
+    wait_until: Persistent<Function<'static>>,
+    no_exports: Persistent<Object<'static>>,
+}
+
+/// Makes them; to be called before any user code.
+///
+/// # Errors
+/// Only out of memory.
+pub fn install<'js>(ctx: &Ctx<'js>) -> Result<()> {
     let wait_until = |ctx: Ctx<'js>, value: Opt<Value<'js>>| {
         let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
         let promise = intrinsics::settle(&ctx, value)?;
         BACKGROUND.with_borrow_mut(|background| background.push(Persistent::save(&ctx, promise)));
         Ok::<_, rquickjs::Error>(())
     };
-    context.set("waitUntil", Function::new(ctx.clone(), wait_until)?.with_name("waitUntil")?)?;
-    context.set("exports", stubs.map_or_else(|| Object::new(ctx.clone()), Ok)?)?;
-    let Some(props) = props else { return intrinsics::freeze(ctx, context, None) };
-    // They may hold what can't be frozen: bytes.
-    context.set("props", web::from_wire(ctx, props)?)?;
-    intrinsics::freeze(ctx, context, Some("props"))
+    let wait_until = Function::new(ctx.clone(), wait_until)?.with_name("waitUntil")?;
+    let no_exports = intrinsics::freeze(ctx, Object::new(ctx.clone())?, None)?;
+    PARTS.set(Some(Parts {
+        wait_until: Persistent::save(ctx, wait_until),
+        no_exports: Persistent::save(ctx, no_exports),
+    }));
+    Ok(())
 }
 
 /// Runs what is due, and says where the invocation stands.
@@ -314,8 +351,8 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
 
 /// Gives a response whose body comes piece by piece; it is sent from now on.
 fn send<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
-    let (status, headers, sent) = web::send_response(ctx, value)?;
-    BACKGROUND.with_borrow_mut(|background| background.push(Persistent::save(ctx, sent)));
+    let SentResponse { status, headers, end } = web::send_response(ctx, value)?;
+    BACKGROUND.with_borrow_mut(|background| background.push(Persistent::save(ctx, end)));
     ANSWERED.set(true);
     let answer = Answer::Response { head: head(status, headers), body: Vec::new().into(), streamed: true };
     Ok(Step::Responded(answer))

@@ -3,7 +3,7 @@
 use doer_guest_protocol::Boot;
 use rquickjs::{Context, Result, Runtime};
 
-use crate::{console, heap, intrinsics, modules, random, services, timers, web};
+use crate::{console, heap, intrinsics, invoke, modules, random, services, timers, web};
 
 /// Below this much of the 640 KiB stack (`-zstack-size`) QuickJS refuses to go deeper, by a `RangeError`; the
 /// rest is for natives that do not check. The host's own limit for Wasm frames lies far above both.
@@ -22,6 +22,7 @@ pub fn boot(table: &Boot) -> Result<Context> {
     let context = Context::full(&runtime)?;
     context.with(|ctx| {
         intrinsics::capture(&ctx)?;
+        invoke::install(&ctx)?;
         console::install(&ctx)?;
         timers::install(&ctx)?;
         random::install(&ctx)?;

@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub use read::parse;
+pub use read::{close, parse, parse_read_only};
 pub use write::{Unserializable, arguments, quote, stringify};

@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "calls of QuickJS's C interface; each block says what it relies on")]
 
-use rquickjs::{Ctx, Error, Result, Value, qjs};
+use rquickjs::{Ctx, Error, Object, Result, Value, qjs};
 
 /// Deeper nesting is left to the engine, which watches its stack.
 const MAX_DEPTH: u32 = 128;
@@ -17,14 +17,33 @@ const MAX_SAFE_DIGITS: usize = 15;
 /// # Errors
 /// The engine's own `SyntaxError`, where it is none.
 pub fn parse<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Value<'js>> {
-    let mut reader =
-        Reader { ctx: ctx.as_raw().as_ptr(), text: text.as_bytes(), at: 0, depth: 0, keys: Default::default() };
-    match reader.document() {
-        // SAFETY: the value is a new one, with a reference of its own.
-        Ok(value) => Ok(unsafe { Value::from_raw(ctx.clone(), value) }),
-        Err(Stop::Thrown) => Err(Error::Exception),
-        Err(Stop::NotForUs) => ctx.json_parse(text),
+    match Reader::of(ctx, text, false).read(ctx)? {
+        Some(value) => Ok(value),
+        None => ctx.json_parse(text),
     }
+}
+
+/// The object that a JSON text stands for, as `Object.freeze` would leave its members and all that is in them; the object
+/// itself can still be added to. `None`: the text has no object, or a rare form of one, and is to be read and frozen by
+/// other means.
+///
+/// # Errors
+/// Only out of memory.
+pub fn parse_read_only<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Option<Object<'js>>> {
+    if !text.starts_with('{') {
+        return Ok(None);
+    }
+    Ok(Reader::of(ctx, text, true).read(ctx)?.and_then(Value::into_object))
+}
+
+/// Ends what can be added to an object.
+///
+/// # Errors
+/// Only out of memory.
+pub fn close(object: &Object<'_>) -> Result<()> {
+    // SAFETY: a live object of a live context.
+    let closed = unsafe { qjs::JS_PreventExtensions(object.ctx().as_raw().as_ptr(), object.as_raw()) };
+    if closed < 0 { Err(Error::Exception) } else { Ok(()) }
 }
 
 /// Why reading ends early.
@@ -40,6 +59,8 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     depth: u32,
+    /// Nothing but the outermost object can be changed afterwards.
+    read_only: bool,
     keys: [Option<(&'a [u8], qjs::JSAtom)>; REMEMBERED_KEYS],
 }
 
@@ -53,6 +74,20 @@ impl Drop for Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
+    fn of(ctx: &Ctx<'_>, text: &'a str, read_only: bool) -> Self {
+        let (ctx, text) = (ctx.as_raw().as_ptr(), text.as_bytes());
+        Self { ctx, text, at: 0, depth: 0, read_only, keys: Default::default() }
+    }
+
+    fn read<'js>(mut self, ctx: &Ctx<'js>) -> Result<Option<Value<'js>>> {
+        match self.document() {
+            // SAFETY: the value is a new one, with a reference of its own.
+            Ok(value) => Ok(Some(unsafe { Value::from_raw(ctx.clone(), value) })),
+            Err(Stop::Thrown) => Err(Error::Exception),
+            Err(Stop::NotForUs) => Ok(None),
+        }
+    }
+
     fn document(&mut self) -> std::result::Result<qjs::JSValue, Stop> {
         let value = self.value()?;
         self.skip_space();
@@ -94,7 +129,14 @@ impl<'a> Reader<'a> {
     fn object(&mut self) -> std::result::Result<qjs::JSValue, Stop> {
         // SAFETY: the context is live; what comes back is checked.
         let object = self.made(unsafe { qjs::JS_NewObject(self.ctx) })?;
-        match self.members(object) {
+        let closed = |reader: &Self| {
+            if !reader.read_only || reader.depth == 1 {
+                return Ok(());
+            }
+            // SAFETY: a live object of ours.
+            if unsafe { qjs::JS_PreventExtensions(reader.ctx, object) } < 0 { Err(Stop::Thrown) } else { Ok(()) }
+        };
+        match self.members(object).and_then(|()| closed(self)) {
             Ok(()) => Ok(object),
             Err(stop) => {
                 self.free(object);
@@ -111,14 +153,17 @@ impl<'a> Reader<'a> {
             let key = self.key()?;
             let value = if self.takes(b':') { self.value() } else { Err(Stop::NotForUs) };
             let defined = value.map(|value| {
-                let flags = qjs::JS_PROP_C_W_E as i32;
+                let flags = (if self.read_only { qjs::JS_PROP_ENUMERABLE } else { qjs::JS_PROP_C_W_E }) as i32;
                 // SAFETY: the object is ours; the value's reference goes over to it.
                 unsafe { qjs::JS_DefinePropertyValue(self.ctx, object, key, value, flags) }
             });
             // SAFETY: `key` gave one reference.
             unsafe { qjs::JS_FreeAtom(self.ctx, key) };
-            if defined? < 0 {
-                return Err(Stop::Thrown);
+            match defined? {
+                ..0 => return Err(Stop::Thrown),
+                // A key that comes twice: the last counts, which it cannot any more.
+                0 => return Err(Stop::NotForUs),
+                1.. => {}
             }
             if self.takes(b'}') {
                 return Ok(());
@@ -135,7 +180,13 @@ impl<'a> Reader<'a> {
             Ok(()) => {
                 let count = i32::try_from(items.len()).map_err(|_| Stop::NotForUs)?;
                 // SAFETY: the references of all items go over to the array.
-                self.made(unsafe { qjs::JS_NewArrayFrom(self.ctx, count, items.as_ptr()) })
+                let array = self.made(unsafe { qjs::JS_NewArrayFrom(self.ctx, count, items.as_ptr()) })?;
+                // SAFETY: a live array of ours.
+                if self.read_only && unsafe { qjs::JS_FreezeObject(self.ctx, array) } < 0 {
+                    self.free(array);
+                    return Err(Stop::Thrown);
+                }
+                Ok(array)
             }
             Err(stop) => {
                 items.into_iter().for_each(|item| self.free(item));
@@ -415,6 +466,31 @@ mod tests {
                 let (engine, ours) = readings(ctx, text);
                 assert!(engine.is_some(), "{text}");
                 assert_eq!(engine, ours, "{text}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_read_only_is_what_freezing_leaves() {
+        with_context(|ctx| {
+            let text = r#"{"a":1,"b":{"c":[1,{"d":null}],"e":{}},"__proto__":{"x":1},"0":[]}"#;
+            let ours = super::parse_read_only(ctx, text).unwrap().unwrap();
+            ours.prop("more", rquickjs::object::Property::from(1).enumerable()).unwrap();
+            super::close(&ours).unwrap();
+            let check: Function<'_> = ctx
+                .eval(
+                    "(ours, text) => {
+                        const deep = (v) => typeof v !== 'object' || v === null || Object.isFrozen(v) && Reflect.ownKeys(v).every((k) => deep(v[k]));
+                        return deep(ours) + JSON.stringify({ ...ours, more: undefined }) + (JSON.stringify(ours) === text.slice(0, -1) + ',\"more\":1}');
+                    }",
+                )
+                .unwrap();
+            // Keys that are numbers come first, as they do everywhere.
+            let canonical = r#"{"0":[],"a":1,"b":{"c":[1,{"d":null}],"e":{}},"__proto__":{"x":1}}"#;
+            let told: String = check.call((ours, canonical)).unwrap();
+            assert!(told.starts_with("true") && told.ends_with("true"), "{told}");
+            for text in [r#"{"a":1,"a":2}"#, r#"{"a":{"b":1,"b":2}}"#, "[]", "1", "{"] {
+                assert!(super::parse_read_only(ctx, text).unwrap().is_none(), "{text}");
             }
         });
     }

@@ -4,7 +4,9 @@
 //! neither forge nor replace.
 
 use doer_guest_protocol::Response;
-use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value, function::Args};
+use rquickjs::{
+    Array, Ctx, Error, Exception, Function, JsLifetime, Object, Promise, Result, TypedArray, Value, function::Args,
+};
 
 use super::{bytes, text::Text};
 
@@ -91,16 +93,23 @@ pub fn is_streamed<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<bool> {
     function(ctx, |handoff| handoff.is_streamed.clone())?.call((value.clone(),))
 }
 
-/// Begins to send a response whose body comes piece by piece: its status and headers, and a promise of the end.
+/// A `Response` whose body is on its way.
+pub struct SentResponse<'js> {
+    /// HTTP status.
+    pub status: u16,
+    /// As those of a [`TakenResponse`].
+    pub headers: Vec<(String, String)>,
+    /// Settled when the body has ended.
+    pub end: Promise<'js>,
+}
+
+/// Begins to send a response whose body comes piece by piece.
 ///
 /// # Errors
 /// A `TypeError` in JavaScript where its body was used before.
-pub fn send_response<'js>(
-    ctx: &Ctx<'js>,
-    value: Value<'js>,
-) -> Result<(u16, Vec<(String, String)>, rquickjs::Promise<'js>)> {
+pub fn send_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<SentResponse<'js>> {
     let parts: Array<'js> = function(ctx, |handoff| handoff.send_response.clone())?.call((value,))?;
-    Ok((parts.get(0)?, pairs(&parts.get(1)?)?, parts.get(2)?))
+    Ok(SentResponse { status: parts.get(0)?, headers: pairs(&parts.get(1)?)?, end: parts.get(2)? })
 }
 
 /// A `Request` as a handler receives it. Names of headers may have any case.
