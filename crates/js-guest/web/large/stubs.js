@@ -96,7 +96,7 @@
       const value = module[KINDS[i]];
       if (value === undefined) continue;
       const bytes = bytesOf(value);
-      out[KINDS[i]] = bytes !== undefined ? native.bytesBase64(bytes) : KINDS[i] === 'json' && typeof value !== 'string' ? stringify(value) : str(value);
+      out[KINDS[i]] = bytes !== undefined ? native.bytesBase64(bytes) : KINDS[i] === 'json' ? value : str(value);
     }
     return out;
   };

@@ -1,27 +1,28 @@
 //! Code that other code gives to `env.LOADER`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use doer_core::limits::Limits;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     bindings::{EnvBinding, Outbound},
     slot::Factory,
     worker::Code,
 };
-use crate::{ModuleSource, Program};
-
-/// What `env` may be, as text.
-const MAX_ENV_BYTES: usize = 1 << 20;
+use crate::{
+    Program,
+    worker::{MAX_ENV_BYTES, decode_modules},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Given {
-    main_module: String,
-    modules: BTreeMap<String, Value>,
+struct Given<'a> {
+    #[serde(borrow)]
+    main_module: Cow<'a, str>,
+    #[serde(borrow)]
+    modules: &'a RawValue,
     /// Values as guests write them.
     env: Option<BTreeMap<String, String>>,
     #[serde(default, deserialize_with = "present")]
@@ -38,10 +39,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 
 /// The code that a text stands for; else what is wrong with it, by its path.
 pub(super) fn parse(text: &str, limits: Limits) -> Result<Code, String> {
-    let given: Given = serde_json::from_str(text).map_err(|error| format!("the code of the worker: {error}"))?;
-    if !given.modules.contains_key(&given.main_module) {
-        return Err(format!("mainModule: there is no module {:?}", given.main_module));
-    }
+    let given: Given<'_> = serde_json::from_str(text).map_err(|error| format!("the code of the worker: {error}"))?;
     if let Some(flag) = given.compatibility_flags.iter().flatten().next() {
         return Err(format!("compatibilityFlags: unknown flag {flag:?}; there are none"));
     }
@@ -50,16 +48,12 @@ pub(super) fn parse(text: &str, limits: Limits) -> Result<Code, String> {
         Some(Value::Null) => Outbound::Nothing,
         Some(_) => return Err("globalOutbound: must be null or absent".to_owned()),
     };
-    let env_bytes = given.env.iter().flatten().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let env_bytes = given.env.iter().flatten().map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>();
     if env_bytes > MAX_ENV_BYTES {
         return Err(format!("env: {env_bytes} bytes are more than {MAX_ENV_BYTES}"));
     }
-    let mut modules = BTreeMap::new();
-    for (name, module) in given.modules {
-        let module = module_of(&name, module).map_err(|wrong| format!("modules[{name:?}]: {wrong}"))?;
-        modules.insert(name, module);
-    }
-    let program = Program::Modules { main: given.main_module, modules };
+    let (main, modules) = decode_modules(given.modules, &given.main_module).map_err(|wrong| wrong.to_string())?;
+    let program = Program::Modules { main, modules };
     let bytes = program.size_bytes();
     if bytes > limits.code_bytes {
         return Err(format!("modules: {bytes} bytes are more than {}", limits.code_bytes));
@@ -80,41 +74,5 @@ pub(super) fn factory(code: Code) -> Arc<dyn Factory> {
     Arc::new(move || {
         let code = code.clone();
         async move { Ok(code) }
-    })
-}
-
-fn module_of(name: &str, module: Value) -> Result<ModuleSource, String> {
-    let members = match module {
-        Value::String(text) => return by_extension(name, text),
-        Value::Object(members) => members,
-        _ => return Err("must be a string or an object".to_owned()),
-    };
-    let mut members = members.into_iter();
-    let (Some((kind, Value::String(text))), None) = (members.next(), members.next()) else {
-        return Err("must have exactly one of js, ts, cjs, text, json, data, wasm".to_owned());
-    };
-    let bytes = |text: &str| BASE64_STANDARD.decode(text).map_err(|error| error.to_string());
-    Ok(match kind.as_str() {
-        "js" => ModuleSource::Js(text),
-        "ts" => ModuleSource::Ts(text),
-        "cjs" => ModuleSource::Cjs(text),
-        "text" => ModuleSource::Text(text),
-        "json" => ModuleSource::Json(text),
-        "data" => ModuleSource::Data(bytes(&text)?),
-        "wasm" => ModuleSource::Wasm(bytes(&text)?),
-        other => return Err(format!("{other:?} is no kind of module")),
-    })
-}
-
-fn by_extension(name: &str, text: String) -> Result<ModuleSource, String> {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    Ok(match extension {
-        "js" | "mjs" => ModuleSource::Js(text),
-        "ts" | "mts" | "tsx" | "jsx" => ModuleSource::Ts(text),
-        "cjs" => ModuleSource::Cjs(text),
-        "json" => ModuleSource::Json(text),
-        "txt" => ModuleSource::Text(text),
-        "wat" => ModuleSource::Wat(text),
-        other => return Err(format!("the extension {other:?} says nothing of what it is")),
     })
 }

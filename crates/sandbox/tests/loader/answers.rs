@@ -83,7 +83,9 @@ fn what_is_left_to_do_is_inside_the_same_limits() {
             let stub = registry(ROOM).await.load(after(work));
             let mut invocation = invocation(Value::Null);
             invocation.limits.cpu = Duration::from_millis(300);
-            invocation.limits.wall = Duration::from_millis(2000);
+            // What computes gives way to everything else: on a busy machine that takes its time.
+            let seconds = if wanted == Termination::Timeout { 2 } else { 60 };
+            invocation.limits.wall = Duration::from_secs(seconds);
             invocation.limits.output_bytes = 20_000;
             let answered = stub.fetch(Entrypoint::default(), get("/"), invocation).await.unwrap();
             assert_eq!(answered.answer.unwrap().head.status, 200, "{work}");

@@ -289,10 +289,10 @@ fn trusted_code_loads_code() {
         assert_eq!(found[0], json!(0));
         assert_eq!((&found[1], &found[2], &found[3], &found[4]), (&child(1), &child(1), &json!("42"), &json!(1)));
         assert_eq!(found[5], child(2));
-        assert_eq!(found[6], json!("mainModule: there is no module \"none.js\""));
+        assert_eq!(found[6], json!("mainModule: \"none.js\" is not among modules"));
         assert_eq!(
             found[7],
-            json!("modules[\"main.js\"]: must have exactly one of js, ts, cjs, text, json, data, wasm")
+            json!("modules[\"main.js\"]: must have exactly one of js, ts, cjs, text, json, data, wasm, and has 2")
         );
         assert_eq!(found[8], json!("env[\"f\"]: a function could not be cloned."));
         assert!(found[9].as_str().unwrap().contains("unknown field `extra`"), "{}", found[9]);
