@@ -36,3 +36,31 @@ async fn a_worker_is_bound_to_others_of_its_own_namespace() {
     server.client.delete(Caller::Tenant, "/workers/bound-shop").await;
     assert!(fetch().await.text.contains("no such worker"));
 }
+
+#[tokio::test]
+async fn a_secret_is_the_one_that_holds_when_the_worker_runs() {
+    let server = Server::dev().await;
+    let worker = json!({
+        "mainModule": "main.js",
+        "modules": {"main.js": "export default { fetch: (request, env) => new Response(env.KEY) }"},
+        "env": {"KEY": {"$secret": "WORKERS_KEY"}},
+    });
+    let fetch = async || server.client.get(Caller::Admin, "/workers/keeper/fetch/").await;
+    let put = async |caller, value: &str| {
+        let answer = server.client.put(caller, "/secrets/WORKERS_KEY", &json!({ "value": value })).await;
+        assert!(answer.status.is_success(), "{}", answer.text);
+    };
+    let missing = server.client.put(Caller::Admin, "/workers/keeper", &worker).await;
+    missing.assert_refused(422, "invalid_code");
+    assert!(missing.text.contains("There is no secret"), "{}", missing.text);
+    put(Caller::Admin, "before it is there").await;
+    register(&server, Caller::Admin, "keeper", &worker).await;
+    for value in ["the first of them", "and the one after it"] {
+        put(Caller::Admin, value).await;
+        assert_eq!(fetch().await.text, value);
+    }
+    let told = server.client.get(Caller::Admin, "/workers/keeper").await;
+    assert!(!told.text.contains("the one after it"), "{}", told.text);
+    server.client.delete(Caller::Admin, "/secrets/WORKERS_KEY").await;
+    fetch().await.assert_refused(502, "guest_error");
+}

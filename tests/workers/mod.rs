@@ -8,6 +8,7 @@ mod ingress;
 mod lifecycle;
 mod limits;
 mod refusals;
+mod streams;
 mod tools;
 
 use serde_json::{Value, json};

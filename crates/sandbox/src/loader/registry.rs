@@ -197,7 +197,13 @@ impl Inner {
                 Some(namespace) => self.host.secret(namespace, name).await?,
                 None => None,
             };
-            values.push(value.ok_or_else(|| LoadError::Factory(format!("there is no secret {name:?}").into()))?);
+            // Its namespace took it away, or never had it: that is no failure of ours.
+            let missing = || GuestError {
+                name: "Error".to_owned(),
+                message: format!("There is no secret {name:?}"),
+                ..GuestError::default()
+            };
+            values.push(value.ok_or_else(|| LoadError::Code(Arc::new(missing())))?);
         }
         Ok(values)
     }

@@ -218,7 +218,7 @@ fn secrets_come_with_each_run() {
         assert_eq!(serde_json::from_slice::<Value>(&reply.body).unwrap(), wanted);
         let none = town.bound("none", source, [("KEY", EnvBinding::Secret("OTHER".to_owned()))]);
         let error = none.fetch(Entrypoint::default(), get("/"), invocation(Value::Null)).await.unwrap_err();
-        assert!(error.to_string().contains("there is no secret \"OTHER\""), "{error}");
+        assert!(error.to_string().contains("There is no secret \"OTHER\""), "{error}");
     });
 }
 

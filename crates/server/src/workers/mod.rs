@@ -149,12 +149,12 @@ impl Workers {
         }))
     }
 
-    /// A handle on code without a name.
+    /// A handle on code without a name, which is bound to what its namespace has.
     ///
     /// # Errors
     /// `loader_unavailable`.
-    pub fn anonymous(&self, code: Code) -> Result<Stub, ApiError> {
-        Ok(self.registry()?.load(code))
+    pub fn anonymous(&self, namespace: &Namespace, code: Code) -> Result<Stub, ApiError> {
+        Ok(self.registry()?.load_in(namespace.clone(), code))
     }
 
     fn registry(&self) -> Result<&Registry, ApiError> {

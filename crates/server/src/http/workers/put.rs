@@ -108,7 +108,9 @@ async fn inspect(
     app.runner.admission.count(caller, &allowance.rates, Counted::Execution)?;
     let is_component = code.is_component();
     let loadable = if is_component { loadable } else { inspection(code, loadable) };
-    let stub = app.platform.workers.anonymous(loadable)?;
+    // Nobody is told that it was looked at.
+    let loadable = doer_sandbox::loader::Code { tails: Vec::new(), ..loadable };
+    let stub = app.platform.workers.anonymous(&caller.namespace, loadable)?;
     let mut call = WorkerCall::new(stub, caller, code.limits.lowered(allowance.limits), allowance.rates, None)?;
     call.grants = code.services().unwrap_or(call.grants);
     let flight = app.runner.begin_call(caller, body)?;
