@@ -1,6 +1,11 @@
 //! The heap that all memories of a pool share: the engine after boot.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
@@ -13,7 +18,11 @@ pub(crate) struct Base {
     /// The file, mapped once more to copy from.
     content: Region,
     bytes: usize,
+    number: u64,
 }
+
+/// Bases of this process so far.
+static BASES: AtomicU64 = AtomicU64::new(0);
 
 impl Base {
     /// Keeps a heap; it must be whole pages of WebAssembly.
@@ -33,12 +42,17 @@ impl Base {
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;
         let mut content = Region::reserve()?;
         content.map(&file, heap.len())?;
-        Ok(Self { file, content, bytes: heap.len() })
+        Ok(Self { file, content, bytes: heap.len(), number: BASES.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// Its size.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Tells it from all others: what differs from one says nothing about another.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Maps it to the beginning of a region.

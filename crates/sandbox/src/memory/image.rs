@@ -13,6 +13,8 @@ pub struct Image {
 /// Pages in which a heap is not the base.
 #[derive(Debug)]
 pub(super) struct Pages {
+    /// The number of that base.
+    pub(super) base: u64,
     /// Size of the whole heap, in bytes.
     pub(super) heap_bytes: usize,
     page_bytes: usize,
@@ -29,9 +31,11 @@ impl Image {
     }
 
     /// Starts the image of a heap.
-    pub(super) fn builder(heap_bytes: usize) -> Builder {
+    pub(super) fn builder(base: &Base, heap_bytes: usize) -> Builder {
         let page_bytes = rustix::param::page_size();
-        Builder { pages: Pages { heap_bytes, page_bytes, numbers: Vec::new(), contents: Vec::new() } }
+        Builder {
+            pages: Pages { base: base.number(), heap_bytes, page_bytes, numbers: Vec::new(), contents: Vec::new() },
+        }
     }
 }
 
