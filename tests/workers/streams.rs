@@ -52,3 +52,25 @@ async fn a_large_body_goes_through_a_worker() {
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.unwrap() == sent.as_slice(), "another body came back");
 }
+
+#[tokio::test]
+async fn a_body_that_turns_out_too_large_breaks_off_for_its_worker() {
+    let server = Server::start(Setup::dev().config("[server]\nbody_limit_mib = 1\n")).await;
+    let source = "export default { async fetch(request) {
+        try { return new Response((await request.arrayBuffer()).byteLength) }
+        catch (error) { return new Response(`${error.name}: ${error.message}`) }
+    } }";
+    register(&server, Caller::Tenant, "reader", &code(source)).await;
+    let send = async |pieces: usize| {
+        let pieces: Vec<_> = (0..pieces).map(|_| Ok::<_, std::io::Error>(vec![7; 64 << 10])).collect();
+        let request = server.client.request(Caller::Tenant, Method::POST, "/workers/reader/fetch/");
+        let body = Body::wrap_stream(futures_util::stream::iter(pieces));
+        request.body(body).send().await.unwrap().text().await.unwrap()
+    };
+    assert_eq!(send(16).await, (1 << 20).to_string());
+    let broken = send(17).await;
+    assert!(broken.contains("Error: ") && broken.contains("larger than 1048576 bytes"), "{broken}");
+    // One that says so is refused before its worker runs.
+    let request = server.client.request(Caller::Tenant, Method::POST, "/workers/reader/fetch/");
+    assert_eq!(request.body(vec![7; (1 << 20) + 1]).send().await.unwrap().status(), 413);
+}
