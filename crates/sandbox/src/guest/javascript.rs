@@ -4,6 +4,8 @@ pub(crate) mod operations;
 mod pieces;
 #[cfg(test)]
 mod residue;
+#[cfg(test)]
+mod restored;
 mod workers;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +20,7 @@ use crate::{
     Answer, Body, Entrypoint, Error, Event, GuestError, Invocation, Reply, ResponseHead,
     account::Account,
     body::Writer,
-    cache::{ArtifactId, Cache},
+    cache::{ArtifactId, Cache, Spot},
     door::Door,
     linked,
     links::Outbound,
@@ -43,6 +45,8 @@ pub(crate) struct JavaScript {
     /// Declares the memory that the code imports.
     memory: Module,
     pool: Arc<Pool>,
+    /// Tells code and base apart from any others: an image says nothing without them.
+    base: ArtifactId,
     imports: Vec<Import>,
     linker: Linker<State>,
     exports: Exports,
@@ -90,8 +94,9 @@ impl JavaScript {
         let table = encode(&operations::table());
         let booted_id = ArtifactId::of(engine, "heap after boot", &[&linked.code, &linked.heap, &table]);
         let javascript = |heap: &[u8], memories| {
-            let base = Base::new(heap).map_err(no_memory)?;
-            Self::assemble(engine, code.clone(), memory.clone(), Pool::new(base, memories, keep_bytes))
+            let base = ArtifactId::of(engine, "base", &[&linked.code, heap]);
+            let pool = Pool::new(Base::new(heap).map_err(no_memory)?, memories, keep_bytes);
+            Self::assemble(engine, code.clone(), memory.clone(), pool, base)
         };
         let booted = match cache.load_bytes(booted_id) {
             Some(booted) => booted,
@@ -104,7 +109,13 @@ impl JavaScript {
         javascript(&booted, memories)
     }
 
-    fn assemble(engine: &Engine, code: Module, memory: Module, pool: Arc<Pool>) -> Result<Self, Error> {
+    fn assemble(
+        engine: &Engine,
+        code: Module,
+        memory: Module,
+        pool: Arc<Pool>,
+        base: ArtifactId,
+    ) -> Result<Self, Error> {
         let export = |name: &str| {
             code.get_export_index(name).ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
         };
@@ -122,7 +133,7 @@ impl JavaScript {
         });
         let imports = imports.collect();
         let linker = host_functions(engine).map_err(|source| Error::Engine { during: "defining imports", source })?;
-        Ok(Self { engine: engine.clone(), code, memory, pool, imports, linker, exports })
+        Ok(Self { engine: engine.clone(), code, memory, pool, base, imports, linker, exports })
     }
 
     /// Boots the engine on the linker's data, with a table of what there is to call, and gives the heap after that.
@@ -133,6 +144,9 @@ impl JavaScript {
         };
         let account = Arc::new(Account::unlimited());
         let mut guest = Guest::open(self, None, &account).map_err(broken)?;
+        // The engine looks at the clock, and keeps what it saw. With one that stands still every boot gives the same heap,
+        // on which all images hold that were ever made.
+        guest.store.data_mut().clock = GuestClock::Frozen(0.0);
         let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
         let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
@@ -161,6 +175,26 @@ impl JavaScript {
             return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
         }
         Ok(image)
+    }
+
+    /// The image that was kept of a worker, if its code and the base are still the same.
+    pub(crate) async fn find_image(&self, spot: &Spot) -> Option<Image> {
+        let pool = Arc::clone(&self.pool);
+        let read = move |bytes: Vec<u8>| {
+            let image = pool.unpack(&bytes, MAX_IMAGE_BYTES);
+            image.inspect_err(|error| tracing::warn!(%error, "an image on disk is not used; it is made again")).ok()
+        };
+        spot.find(self.image_id(spot), read).await
+    }
+
+    /// Keeps the image of a worker for those who look for it later.
+    pub(crate) async fn keep_image(&self, spot: &Spot, image: Image) {
+        let pool = Arc::clone(&self.pool);
+        spot.keep(self.image_id(spot), move || pool.pack(&image)).await;
+    }
+
+    fn image_id(&self, spot: &Spot) -> ArtifactId {
+        ArtifactId::of(&self.engine, "image", &[self.base.as_bytes(), spot.code()])
     }
 
     /// Runs a program on a heap of the engine alone.

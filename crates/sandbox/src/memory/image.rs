@@ -17,11 +17,11 @@ pub(super) struct Pages {
     pub(super) base: u64,
     /// Size of the whole heap, in bytes.
     pub(super) heap_bytes: usize,
-    page_bytes: usize,
+    pub(super) page_bytes: usize,
     /// Which, ascending.
-    numbers: Vec<u32>,
+    pub(super) numbers: Vec<u32>,
     /// What is in them, one after another.
-    contents: Vec<u8>,
+    pub(super) contents: Vec<u8>,
 }
 
 impl Image {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Base, Image, image::Pages, region::Region, written::Written};
+use super::{Base, Image, image::Pages, packed, region::Region, written::Written};
 
 /// The memories of an installation.
 #[derive(Debug)]
@@ -100,6 +100,19 @@ impl Pool {
             None => look_at(alive)?,
         }
         Ok(builder.finish())
+    }
+
+    /// An image as bytes, to be kept.
+    pub(crate) fn pack(&self, image: &Image) -> Vec<u8> {
+        packed::pack(image)
+    }
+
+    /// The image that such bytes stand for, on a base that was the same to the byte, of so many bytes at most.
+    ///
+    /// # Errors
+    /// Where they stand for none.
+    pub(crate) fn unpack(&self, bytes: &[u8], most_bytes: u64) -> io::Result<Image> {
+        packed::unpack(&self.base, bytes, most_bytes)
     }
 
     /// An idle memory: one that holds the image already, or else the one used last, which the caches still know.
