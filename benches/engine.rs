@@ -29,7 +29,8 @@ use doer_core::{
     time::SystemClock,
 };
 use doer_sandbox::{
-    CompilerConfig, Console, Entrypoint, Event, Image, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface,
+    CompilerConfig, Console, Entrypoint, Event, Image, Invocation, ModuleSource, Program, Sandbox, SandboxConfig,
+    Surface,
     loader::{Bounds, Code, Key, Outbound, Registry, Stub},
 };
 use serde_json::value::RawValue;

@@ -80,9 +80,7 @@ impl Sandbox {
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
         let shelf = match config.disk_bytes {
             0 => None,
-            bytes => {
-                Some(Arc::new(Shelf::open(&config.cache_dir.join("workers"), &config.installation_key, bytes)?))
-            }
+            bytes => Some(Arc::new(Shelf::open(&config.cache_dir.join("workers"), &config.installation_key, bytes)?)),
         };
         let slot_count = config.concurrency as usize;
         let compiler = Compiler::new(config.compiler);

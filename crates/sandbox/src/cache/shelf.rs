@@ -11,9 +11,10 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use doer_core::time::{Clock as _, SystemClock};
 use tokio::sync::Semaphore;
 
 use super::{ArtifactId, files};
@@ -112,7 +113,7 @@ impl Shelf {
             return Err("its keyed hash does not verify".into());
         }
         bytes.truncate(content);
-        let used = SystemTime::now();
+        let used = now();
         // Told to those who come after us, if that goes well.
         let _ = file.set_modified(used);
         self.lock().note(place, Entry { bytes: size, used });
@@ -132,7 +133,7 @@ impl Shelf {
         match written {
             Ok(()) => {
                 let mut listed = self.lock();
-                listed.note(place, Entry { bytes, used: SystemTime::now() });
+                listed.note(place, Entry { bytes, used: now() });
                 self.make_room(&mut listed);
             }
             Err(error) => tracing::warn!(path = %path.display(), %error, "a worker's file could not be kept"),
@@ -223,6 +224,10 @@ impl List {
     }
 }
 
+fn now() -> SystemTime {
+    UNIX_EPOCH + SystemClock.now()
+}
+
 /// What lies in a directory of ours. Drafts that were given up are removed, and directories with nothing in them.
 fn list(dir: &Path) -> io::Result<List> {
     let mut listed = List::default();
@@ -239,7 +244,7 @@ fn list(dir: &Path) -> io::Result<List> {
                 Some(worker) => {
                     listed.note(Place { namespace: of, worker }, Entry { bytes: meta.len(), used });
                 }
-                None if used.elapsed().is_ok_and(|age| age > DRAFT_AGE) => {
+                None if used + DRAFT_AGE < now() => {
                     told(&file.path(), fs::remove_file(file.path()));
                 }
                 None => {}

@@ -186,8 +186,7 @@ impl Stub {
         if let Some(worker) = self.slot.ready() {
             return Ok(worker);
         }
-        let (registry, factory, slot) =
-            (Arc::clone(&self.registry), Arc::clone(&self.factory), Arc::clone(&self.slot));
+        let (registry, factory, slot) = (Arc::clone(&self.registry), Arc::clone(&self.factory), Arc::clone(&self.slot));
         let settled = {
             let registry = Arc::clone(&registry);
             move || registry.make_room()

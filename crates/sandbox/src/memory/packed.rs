@@ -1,4 +1,7 @@
 //! An image as bytes for a disk, and back. Whoever reads them has made sure that they are what was written.
+//!
+//! A page of an image has little in it that the base has not, and much of its own that repeats itself. So what is written is
+//! where it differs from the base, bit by bit, which is mostly zeros, and compressed.
 
 use std::{
     io::{self, Read, Write},
@@ -11,21 +14,23 @@ use super::{Base, Image, WASM_PAGE_BYTES, image::Pages};
 
 /// What stands before the rest, which is compressed: sizes of heap and page, number of pages.
 const HEAD_BYTES: usize = 16;
-/// Most of a heap's difference from the base is zeros and repetition, which the lowest level finds too.
+/// The lowest finds zeros and repetition too.
 const LEVEL: Compression = Compression::fast();
 
 /// The image of a heap on this base, as bytes.
-pub(super) fn pack(image: &Image) -> Vec<u8> {
+pub(super) fn pack(base: &Base, image: &Image) -> Vec<u8> {
     let pages = &*image.pages;
-    let mut head = Vec::with_capacity(HEAD_BYTES + pages.contents.len() / 4);
+    let mut head = Vec::with_capacity(HEAD_BYTES + pages.contents.len() / 8);
     head.extend_from_slice(&(pages.heap_bytes as u64).to_le_bytes());
     // A page has some KiB, and there are no more of them than a heap of 4 GiB has.
     head.extend_from_slice(&(pages.page_bytes as u32).to_le_bytes());
     head.extend_from_slice(&(pages.numbers.len() as u32).to_le_bytes());
+    let mut contents = pages.contents.clone();
+    differ(base, &pages.numbers, &mut contents, pages.page_bytes);
     let numbers: Vec<u8> = pages.numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     let mut encoder = DeflateEncoder::new(head, LEVEL);
     // Nothing that writes to memory fails.
-    let written = encoder.write_all(&numbers).and_then(|()| encoder.write_all(&pages.contents));
+    let written = encoder.write_all(&numbers).and_then(|()| encoder.write_all(&contents));
     written.and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
@@ -58,5 +63,18 @@ pub(super) fn unpack(base: &Base, bytes: &[u8], most_bytes: u64) -> io::Result<I
     }
     let mut contents = vec![0; count * page_bytes];
     decoder.read_exact(&mut contents)?;
+    if decoder.read(&mut [0])? != 0 {
+        return Err(wrong("too long"));
+    }
+    differ(base, &numbers, &mut contents, page_bytes);
     Ok(Image { pages: Arc::new(Pages { base: base.number(), heap_bytes, page_bytes, numbers, contents }) })
+}
+
+/// Makes pages what they differ by from those of the base, and the other way round.
+fn differ(base: &Base, numbers: &[u32], contents: &mut [u8], page_bytes: usize) {
+    for (number, page) in numbers.iter().zip(contents.chunks_exact_mut(page_bytes)) {
+        // Beyond the base a heap begins as zeros.
+        let Some(same) = base.piece(*number as usize * page_bytes, page_bytes) else { continue };
+        page.iter_mut().zip(same).for_each(|(byte, same)| *byte ^= same);
+    }
 }

@@ -104,7 +104,7 @@ impl Pool {
 
     /// An image as bytes, to be kept.
     pub(crate) fn pack(&self, image: &Image) -> Vec<u8> {
-        packed::pack(image)
+        packed::pack(&self.base, image)
     }
 
     /// The image that such bytes stand for, on a base that was the same to the byte, of so many bytes at most.

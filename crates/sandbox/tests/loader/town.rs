@@ -21,13 +21,6 @@ pub struct Known {
     secrets: BTreeMap<&'static str, &'static str>,
 }
 
-impl Known {
-    /// No workers, and one secret.
-    pub fn with_secret(name: &'static str, value: &'static str) -> Self {
-        Self { secrets: BTreeMap::from([(name, value)]), ..Self::default() }
-    }
-}
-
 #[async_trait]
 impl Host for Known {
     fn factory(&self, key: &Key) -> Arc<dyn Factory> {
@@ -51,7 +44,12 @@ pub struct Town {
 
 impl Town {
     pub fn new(sandbox: Sandbox) -> Self {
-        let known = Arc::new(Known::with_secret("KEY", "s3cret"));
+        Self::with_secret(sandbox, "s3cret")
+    }
+
+    /// With that as the secret `KEY`.
+    pub fn with_secret(sandbox: Sandbox, secret: &'static str) -> Self {
+        let known = Arc::new(Known { secrets: BTreeMap::from([("KEY", secret)]), ..Known::default() });
         Self { registry: Registry::with_host(sandbox, ROOM, Arc::<Known>::clone(&known)), known }
     }
 

@@ -170,7 +170,8 @@ impl Metrics {
         for (result, count) in [("ok", workers.loads), ("failed", workers.failures)] {
             self.worker_loads.get_or_create(&ByResult { result }).inner().store(count, Relaxed);
         }
-        for (origin, count) in [("made", workers.loads.saturating_sub(workers.from_disk)), ("disk", workers.from_disk)] {
+        for (origin, count) in [("made", workers.loads.saturating_sub(workers.from_disk)), ("disk", workers.from_disk)]
+        {
             self.worker_origins.get_or_create(&ByOrigin { origin }).inner().store(count, Relaxed);
         }
         self.workers_kept.set(number(workers.kept));

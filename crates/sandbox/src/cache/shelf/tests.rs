@@ -95,15 +95,21 @@ fn the_least_recently_used_goes_where_there_is_no_room() {
         first.keep(place(&worker.to_string()), id("code"), &content);
     }
     assert_eq!(first.stats(), (10, 10_000));
-    // Used, and after a restart too.
     assert!(first.find(place("0"), id("code")).is_some());
+    first.keep(place("new"), id("code"), &content);
+    let there = |worker: &str| first.path(place(worker)).exists();
+    assert!(there("0") && there("new") && !there("1") && there("9"));
+    assert!(first.stats().1 <= 10_000);
+    // What was used by others before counts too.
+    assert!(first.find(place("3"), id("code")).is_some());
     let later = shelf(&dir, &KEY, 10_000);
-    later.keep(place("new"), id("code"), &content);
-    let there = |worker: &str| later.path(place(worker)).exists();
-    assert!(there("0") && there("new") && !there("1"));
-    assert!(later.stats().1 <= 10_000);
+    assert_eq!(later.stats(), first.stats());
+    for worker in ["newer", "newest"] {
+        later.keep(place(worker), id("code"), &content);
+    }
+    assert!(there("3") && there("newest") && later.stats().1 <= 10_000);
     later.keep(place("too large"), id("code"), &[1; 10_000]);
-    assert!(!there("too large") && there("new"));
+    assert!(!there("too large") && there("newest"));
     // Whoever has less room from now on.
     assert_eq!(shelf(&dir, &KEY, 2000).stats(), (1, 1000));
     assert_eq!(shelf(&dir, &KEY, 500).stats(), (0, 0));
@@ -131,7 +137,7 @@ fn drafts_that_were_given_up_go_and_nobody_else_may_look() {
     for draft in [&old, &new] {
         fs::write(draft, b"half").unwrap();
     }
-    fs::File::open(&old).unwrap().set_modified(SystemTime::now() - 2 * DRAFT_AGE).unwrap();
+    fs::File::open(&old).unwrap().set_modified(now() - 2 * DRAFT_AGE).unwrap();
     assert_eq!(shelf(&dir, &KEY, ROOM).stats(), kept.stats());
     assert!(!old.exists() && new.exists() && path.exists());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

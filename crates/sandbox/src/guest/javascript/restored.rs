@@ -114,7 +114,8 @@ async fn bytes_that_are_no_image_are_told_from_those_that_are() {
     for size in [0, 15, 16, 17, packed.len() / 2, packed.len() - 8] {
         assert!(unpack(&packed[..size], MAX_IMAGE_BYTES).is_err(), "cut at {size}");
     }
-    for at in 0..16 {
+    // But for a larger heap, which would be another image.
+    for at in (0..16).filter(|at| ![2, 3].contains(at)) {
         let mut changed = packed.clone();
         changed[at] ^= 0x81;
         assert!(unpack(&changed, MAX_IMAGE_BYTES).is_err(), "byte {at}");

@@ -134,8 +134,7 @@ impl Commands {
         // Asked for here too: the pool refuses a module whose memory fits no slot, and does not say why.
         account.grow_memory(compiled.memory_bytes)?;
         let artifact = compiled.artifact;
-        let loaded =
-            (self.load)(&self.engine, &artifact).map_err(|refused| self.not_loaded(refused, &artifact))?;
+        let loaded = (self.load)(&self.engine, &artifact).map_err(|refused| self.not_loaded(refused, &artifact))?;
         let (runnable, artifact_bytes) = (self.link(loaded, account)?, artifact.len());
         if let Some(spot) = spot.cloned() {
             let id = self.artifact_id(&spot);
