@@ -29,7 +29,7 @@ pub(crate) enum Loaded {
     Component(Component),
 }
 
-/// Loads what a compiler process of ours answered.
+/// Loads what a compiler process of ours answered, now or before: then it lay on a [`Shelf`], and verified.
 ///
 /// # Errors
 /// wasmtime's, where the artifact was made with other settings than `engine` has.
@@ -39,7 +39,8 @@ pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Resul
         return unsafe { Component::deserialize(engine, artifact) }.map(Loaded::Component);
     }
     // SAFETY: it came through a pipe from a process that this one started, ran our own compiler in, and lets
-    // compile one module only; the compiler module says what that trust amounts to.
+    // compile one module only; the compiler module says what that trust amounts to. On disk it was kept under a key that only
+    // this installation has.
     unsafe { Module::deserialize(engine, artifact) }.map(Loaded::Module)
 }
 

@@ -78,10 +78,7 @@ impl Sandbox {
     pub async fn start(config: SandboxConfig) -> Result<Self, Error> {
         let (javascript, modules) = (engine::for_javascript()?, engine::for_modules(&config)?);
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
-        let shelf = match config.disk_bytes {
-            0 => None,
-            bytes => Some(Arc::new(Shelf::open(&config.cache_dir.join("workers"), &config.installation_key, bytes)?)),
-        };
+        let shelf = shelf(&config)?;
         let slot_count = config.concurrency as usize;
         let compiler = Compiler::new(config.compiler);
         let inner = Inner {
@@ -280,6 +277,16 @@ impl Sandbox {
             () = tokio::time::sleep(time_left) => Err(End::Terminated(Termination::Timeout)),
         }
     }
+}
+
+/// What workers have become; nothing of it stays where nothing is to be kept.
+fn shelf(config: &SandboxConfig) -> Result<Option<Arc<Shelf>>, Error> {
+    let dir = config.cache_dir.join("workers");
+    if config.disk_bytes == 0 {
+        Shelf::clear(&dir);
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Shelf::open(&dir, &config.installation_key, config.disk_bytes)?)))
 }
 
 fn outcome<A>((ended, account): (Result<Finished, End>, Arc<Account>)) -> Result<Outcome<A>, Error>

@@ -82,6 +82,11 @@ impl Shelf {
         Ok(shelf)
     }
 
+    /// Removes a directory with all that was ever kept in it.
+    pub(crate) fn clear(dir: &Path) {
+        told(dir, fs::remove_dir_all(dir));
+    }
+
     /// What was kept there, if it was made of what `id` says.
     pub(crate) fn find(&self, place: Place, id: ArtifactId) -> Option<Vec<u8>> {
         let path = self.path(place);

@@ -1,11 +1,10 @@
 //! JavaScript: the engine module on a heap image, and the messages between us and it.
 
+mod kept;
 pub(crate) mod operations;
 mod pieces;
 #[cfg(test)]
 mod residue;
-#[cfg(test)]
-mod restored;
 mod workers;
 
 use std::{sync::Arc, time::Duration};
@@ -20,7 +19,7 @@ use crate::{
     Answer, Body, Entrypoint, Error, Event, GuestError, Invocation, Reply, ResponseHead,
     account::Account,
     body::Writer,
-    cache::{ArtifactId, Cache, Spot},
+    cache::{ArtifactId, Cache},
     door::Door,
     linked,
     links::Outbound,
@@ -175,26 +174,6 @@ impl JavaScript {
             return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
         }
         Ok(image)
-    }
-
-    /// The image that was kept of a worker, if its code and the base are still the same.
-    pub(crate) async fn find_image(&self, spot: &Spot) -> Option<Image> {
-        let pool = Arc::clone(&self.pool);
-        let read = move |bytes: Vec<u8>| {
-            let image = pool.unpack(&bytes, MAX_IMAGE_BYTES);
-            image.inspect_err(|error| tracing::warn!(%error, "an image on disk is not used; it is made again")).ok()
-        };
-        spot.find(self.image_id(spot), read).await
-    }
-
-    /// Keeps the image of a worker for those who look for it later.
-    pub(crate) async fn keep_image(&self, spot: &Spot, image: Image) {
-        let pool = Arc::clone(&self.pool);
-        spot.keep(self.image_id(spot), move || pool.pack(&image)).await;
-    }
-
-    fn image_id(&self, spot: &Spot) -> ArtifactId {
-        ArtifactId::of(&self.engine, "image", &[self.base.as_bytes(), spot.code()])
     }
 
     /// Runs a program on a heap of the engine alone.

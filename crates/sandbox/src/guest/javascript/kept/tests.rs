@@ -4,7 +4,7 @@ use doer_core::{limits::Limits, tier::Tier};
 use doer_guest_protocol::{Program, Source, Surface};
 use serde_json::value::RawValue;
 
-use super::*;
+use super::{super::*, *};
 use crate::{
     Console,
     cache::{Changes, Place, Shelf},
