@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{super::*, *};
 use crate::{
-    Console,
+    Console, Event,
     cache::{Changes, Place, Shelf},
     engine,
 };
