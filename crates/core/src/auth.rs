@@ -108,7 +108,8 @@ impl AuthContext {
     /// What the caller holds, as a list: [`grants`] says of it what [`AuthContext::holds`] says.
     pub fn permissions(&self) -> Vec<String> {
         let Some(user) = &self.auth.user else { return Vec::new() };
-        let own = if matches!(user.role.as_deref(), Some("admin")) { vec!["*".to_owned()] } else { user.permissions.clone() };
+        let own =
+            if matches!(user.role.as_deref(), Some("admin")) { vec!["*".to_owned()] } else { user.permissions.clone() };
         let Some(key) = &self.auth.api_key else { return own };
         // Of two lists, what each has that the other grants.
         let both = key.permissions.iter().filter(|held| grants(&own, held));

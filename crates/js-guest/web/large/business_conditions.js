@@ -53,10 +53,13 @@
   const TYPES = { __proto__: null, string: "'text'", number: "'integer', 'real'", true: "'true'", false: "'false'" };
   const expression = (name, what, add) => {
     if (name in COLUMNS) return { value: SQL_COLUMNS[name], is: (kind) => (kind === COLUMNS[name] ? '1' : '0') };
-    const at = add(`$${pathOf(name, what).map((part) => `."${part}"`).join('')}`);
+    const path = `$${pathOf(name, what).map((part) => `."${part}"`).join('')}`;
+    // A statement takes no values that it has no place for.
+    let added;
+    const at = () => (added ??= add(path));
     return {
-      value: `json_extract(data, ${at})`,
-      is: (kind) => `ifnull(json_type(data, ${at}), '') IN (${TYPES[kind]})`,
+      get value() { return `json_extract(data, ${at()})`; },
+      is: (kind) => `ifnull(json_type(data, ${at()}), '') IN (${TYPES[kind]})`,
     };
   };
   const equalSql = ({ value, is }, operand, add) => {
