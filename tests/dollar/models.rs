@@ -19,8 +19,14 @@ use crate::{
 };
 
 /// What it was asked, and what it is to answer next.
+#[derive(Debug, Default)]
+struct Talk {
+    asked: Vec<Value>,
+    answers: VecDeque<(u16, Value)>,
+}
+
 #[derive(Debug, Clone, Default)]
-struct Endpoint(Arc<Mutex<(Vec<Value>, VecDeque<(u16, Value)>)>>);
+struct Endpoint(Arc<Mutex<Talk>>);
 
 impl Endpoint {
     fn router(&self) -> Router {
@@ -34,12 +40,12 @@ impl Endpoint {
     }
 
     fn will_answer(&self, status: u16, body: Value) {
-        self.0.lock().unwrap().1.push_back((status, body));
+        self.0.lock().unwrap().answers.push_back((status, body));
     }
 
     /// Path, authorization and body of each request since the last look.
     fn asked(&self) -> Vec<Value> {
-        std::mem::take(&mut self.0.lock().unwrap().0)
+        std::mem::take(&mut self.0.lock().unwrap().asked)
     }
 }
 
@@ -50,9 +56,9 @@ async fn answer(
     Json(body): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
     let key = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
-    let mut state = endpoint.0.lock().unwrap();
-    state.0.push(json!([uri.path(), key, body]));
-    let (status, body) = state.1.pop_front().unwrap_or((500, json!({ "error": { "message": "nothing to say" } })));
+    let mut talk = endpoint.0.lock().unwrap();
+    talk.asked.push(json!([uri.path(), key, body]));
+    let (status, body) = talk.answers.pop_front().unwrap_or((500, json!({ "error": { "message": "nothing to say" } })));
     (StatusCode::from_u16(status).unwrap(), Json(body))
 }
 
