@@ -50,7 +50,8 @@ async fn the_last_handler_of_an_event_is_the_handler() {
         await $.on.emit('replaced', [2], { key: 'same', delaySeconds: 3000 });
         return (await env.queue.getStats('on:replaced'))[0].delayed";
     assert_eq!(result(&server, Caller::Tenant, code).await, 1, "options are those of messages");
-    let done = "const [stats] = await env.queue.getStats('on:replaced'); return stats.completed === 1 ? $.db.find('replaced') : null";
+    let done = "const [stats] = await env.queue.getStats('on:replaced');
+        return stats.completed === 1 ? $.db.find('replaced') : null";
     let found = once(&server, Caller::Tenant, done).await;
     let found: Vec<_> = found.as_array().unwrap().iter().map(|one| (&one["by"], &one["payload"])).collect();
     assert_eq!(found, [(&json!("second"), &Value::Null)]);
@@ -87,7 +88,8 @@ async fn handlers_are_functions_whose_text_stands_for_itself() {
     }
     let code = "
         const told = [];
-        const handlers = [() => 1, async () => 1, async(a)=>a, x => x, async x => x, function () {}, async function named() {},
+        const handlers = [() => 1, async () => 1, async(a)=>a, x => x, async x => x, function () {},
+            async function named() {},
             function(){}, ({ a }, [b] = []) => a, ($) => $];
         for (const handler of handlers) told.push((await $.every.at('@yearly', handler, { name: 'form' })).name);
         await env.schedule.unregisterTask('form');
@@ -103,7 +105,8 @@ async fn tasks_are_registered_once_by_schedule_and_name() {
         const register = async () => [
             await $.every.minute(() => 1), await $.every.hour(() => 1), await $.every.hour(() => 2),
             await $.every.day(() => 1), await $.every.weekday(() => 1, { time: '09:30', timezone: zone }),
-            await $.every.week(() => 1, { time: '23:05' }), await $.every.month(() => 1, { name: 'monthly', enabled: false }),
+            await $.every.week(() => 1, { time: '23:05' }),
+            await $.every.month(() => 1, { name: 'monthly', enabled: false }),
             await $.every.at('every 5 minutes', { queue: { queue: 'ticks' } }, { overlap: true, timeout: 500 }),
         ];
         await register();
@@ -111,7 +114,8 @@ async fn tasks_are_registered_once_by_schedule_and_name() {
         await $.every.month(() => 2, { name: 'monthly' });
         const all = await env.schedule.listTasks();
         return { count: all.length, tasks: tasks.map(({ schedule, timezone, enabled, overlap }) =>
-            [schedule, timezone, enabled, overlap]), names: tasks.map((task) => task.name.replace(/[0-9a-f]{14}$/, '#')) }";
+            [schedule, timezone, enabled, overlap]),
+            names: tasks.map((task) => task.name.replace(/[0-9a-f]{14}$/, '#')) }";
     let told = result(&server, Caller::Admin, code).await;
     assert_eq!(told["count"], 8);
     let task = |schedule: &str| json!([schedule, "UTC", true, false]);
@@ -172,7 +176,8 @@ async fn a_worker_may_be_the_handler() {
     let code = json!({ "mainModule": "main.js", "modules": { "main.js": source } });
     let put = server.client.put(Caller::Tenant, "/workers/listener?replace=true", &code).await;
     assert!(put.status.is_success(), "{}", put.text);
-    let code = "await $.on('worker.event', { worker: { id: 'listener' } }, { maxBatch: 5 }); await $.on.emit('worker.event', 3)";
+    let code = "await $.on('worker.event', { worker: { id: 'listener' } }, { maxBatch: 5 });
+        await $.on.emit('worker.event', 3)";
     result(&server, Caller::Tenant, code).await;
     let told = once(&server, Caller::Tenant, "return $.db.findOne('told', 'worker.event')").await;
     assert_eq!((&told["event"], &told["payload"]), (&json!("worker.event"), &json!(3)));

@@ -44,7 +44,9 @@ async fn thrown(server: &Server, caller: Caller, calls: &[&str]) -> Vec<(String,
 async fn documents_are_made_found_changed_and_removed() {
     let server = Server::dev().await;
     let code = "
-        const made = await $.db.create('books', { id: 'b1', title: 'Dune', pages: 600, by: { name: 'Frank', born: 1920 } });
+        const made = await $.db.create('books', {
+            id: 'b1', title: 'Dune', pages: 600, by: { name: 'Frank', born: 1920 },
+        });
         const other = await $.db.create('books', { title: 'Emma', pages: 400, createdAt: 5 });
         const changed = await $.db.update('books', 'b1', { pages: 601, by: { born: null, died: 1986 }, id: 'other' });
         const long = await $.db.find('books', { pages: { $gt: 500 } });
@@ -87,8 +89,10 @@ async fn changes_made_at_the_same_time_are_all_there() {
 async fn conditions_of_documents_are_conditions_of_rules() {
     let server = Server::dev().await;
     let code = r#"
-        const values = [undefined, null, true, false, 0, 1, 1.5, -3, '1', '', 'a', 'ab', 'B', 'null', 'true', [1], { a: 1 }];
-        await Promise.all(values.map((v, n) => $.db.create('conditions', { id: `d${n}`, v, in: { 'a b': v, list: [v] } })));
+        const values = [undefined, null, true, false, 0, 1, 1.5, -3, '1', '', 'a', 'ab', 'B', 'null', 'true', [1],
+            { a: 1 }];
+        await Promise.all(values.map((v, n) => (
+            $.db.create('conditions', { id: `d${n}`, v, in: { 'a b': v, list: [v] } }))));
         await env.db.upsert('conditions', 'no document', [1]);
         const all = await $.db.find('conditions');
         const ids = (documents) => documents.map((one) => one.id).sort().join();
@@ -97,7 +101,9 @@ async fn conditions_of_documents_are_conditions_of_rules() {
             { v: { $in: [] } }, { v: { $in: [1, 'a', null, true] } }, { v: {} }, { $or: [] }, { 'in.list': null },
             { $or: [{ v: 1 }, { v: 'a', id: 'd9' }] }, { v: 1, 'in.a b': 1 }, { 'in.list.0': 1 }, { 'v.a': 1 },
             { v: { $gte: 0, $lt: 1.5 } }, { nothing: { $ne: 1 } }];
-        for (const scalar of scalars) conditions.push({ v: scalar }, { v: { $ne: scalar } }, { 'in.a b': { $eq: scalar } });
+        for (const scalar of scalars) {
+            conditions.push({ v: scalar }, { v: { $ne: scalar } }, { 'in.a b': { $eq: scalar } });
+        }
         for (const operator of ['$gt', '$gte', '$lt', '$lte']) {
             for (const operand of [0, 1, 'a', '']) conditions.push({ v: { [operator]: operand } });
         }
@@ -126,7 +132,8 @@ async fn decisions_are_made_by_values_functions_and_rules() {
         ];
         const never = () => { throw new Error('called') };
         return [
-            $.decide.if(1 > 0, 'yes', never), $.decide.if(() => 0, never, () => 'no'), $.decide.if(false, 1) ?? 'nothing',
+            $.decide.if(1 > 0, 'yes', never), $.decide.if(() => 0, never, () => 'no'),
+            $.decide.if(false, 1) ?? 'nothing',
             $.decide.switch('b', { a: never, b: (value) => value + value }, never), $.decide.switch(3, { 3: 'three' }),
             $.decide.switch('toString', {}, 'else'), $.decide.switch('c', { a: 1 }) ?? 'nothing',
             $.decide.rules(rules, facts), $.decide.rules(rules, { total: 101 }), $.decide.rules(rules, {}),
@@ -168,7 +175,8 @@ async fn the_user_is_who_asks_as_far_as_the_credentials_go() {
     // An admin's key that is for less than everything.
     let key = "return (await env.auth.createApiKey('narrow', ['execute', 'orders:*'])).key";
     let key = result(&server, Caller::Admin, key).await;
-    let narrow = "return [$.user.permissions, $.user.hasPermission('orders:write'), $.user.hasPermission('rpc:db'), $.user.roles]";
+    let narrow = "const { user } = $;
+        return [user.permissions, user.hasPermission('orders:write'), user.hasPermission('rpc:db'), user.roles]";
     let request = server.client.request(Caller::Anonymous, reqwest::Method::POST, "/execute");
     let request = request.bearer_auth(key.as_str().unwrap()).json(&json!({ "code": narrow }));
     Answer::read(request.send().await.unwrap()).await.assert_result(json!([
@@ -294,9 +302,11 @@ async fn nothing_that_a_run_does_to_it_is_there_in_the_next() {
 async fn a_worker_has_what_it_is_bound_to() {
     let server = Server::dev().await;
     let source = "import { $ } from 'doer:workers';
-        const tell = async (call) => { try { return await call() } catch ({ code, message }) { return `${code}: ${message}` } };
+        const tell = (call) => call().catch(({ code, message }) => `${code}: ${message}`);
         export default {
-            async ask() { return [await tell(() => $.db.count('nothing')), await tell(() => $.on.emit('a')), $.user.roles] },
+            async ask() {
+                return [await tell(() => $.db.count('nothing')), await tell(() => $.on.emit('a')), $.user.roles];
+            },
         }";
     for (env, mail) in [(json!({}), true), (json!({ "STORE": { "$service": "db" } }), false)] {
         let code = json!({ "mainModule": "main.js", "modules": { "main.js": source }, "env": env });

@@ -97,7 +97,8 @@ async fn text_is_asked_for_and_given() {
     endpoint.will_say("Again");
     let code = "return [
         await $.ai.generateText('Say hello', { system: 'Be brief', temperature: 0, max_tokens: 5 }),
-        await $.ai.generateText([{ role: 'user', content: 'A' }, { role: 'assistant', content: 'B' }], { route: '/other', model: 'mine' }),
+        await $.ai.generateText(
+            [{ role: 'user', content: 'A' }, { role: 'assistant', content: 'B' }], { route: '/other', model: 'mine' }),
     ]";
     assert_eq!(result(&server, Caller::Admin, code).await, json!(["Hello", "Again"]));
     let system = json!({ "role": "system", "content": "Be brief" });
@@ -112,8 +113,10 @@ async fn text_is_asked_for_and_given() {
 #[tokio::test]
 async fn values_keep_their_schema() {
     let (server, endpoint) = world().await;
-    let schema = "const schema = { type: 'object', required: ['total', 'lines'], additionalProperties: false, properties: {
-        total: { type: 'number' }, lines: { type: 'array', items: { enum: ['a', 'b'] } }, note: { type: ['string', 'null'] } } };";
+    let schema = "
+        const schema = { type: 'object', required: ['total', 'lines'], additionalProperties: false, properties: {
+            total: { type: 'number' }, lines: { type: 'array', items: { enum: ['a', 'b'] } },
+            note: { type: ['string', 'null'] } } };";
     endpoint.will_say(r#"{"total": 5, "lines": ["a"], "note": null}"#);
     endpoint.will_say("```json\n{\"total\": 5.5, \"lines\": []}\n```");
     let code = format!(
@@ -145,7 +148,8 @@ async fn values_keep_their_schema() {
     ] {
         endpoint.will_say(said);
         let code = format!(
-            "{schema} try {{ await $.ai.generate('An order', {{ schema }}) }} catch ({{ name, code, message }}) {{ return [name, code, message] }}"
+            "{schema}
+            return $.ai.generate('An order', {{ schema }}).catch(({{ name, code, message }}) => [name, code, message])"
         );
         let message = format!("The model gave JSON that does not keep the schema: {why}");
         assert_eq!(result(&server, Caller::Admin, &code).await, json!(["ServiceError", "upstream_error", message]));

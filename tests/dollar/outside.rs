@@ -32,7 +32,8 @@ async fn requests_go_along_routes_and_give_bodies() {
         const options = { headers: { 'X-Mine': 'yes' }, query: { page: '2' } };
         return [
             await $.api.get('/up/json'), await $.api.get('/up/empty'), told(await $.api.get('/up/echo/a', options)),
-            told(await $.api.post('/up/echo', { amount: 1 })), told(await $.api.put('/up/echo', { currency: 'usd' }, options)),
+            told(await $.api.post('/up/echo', { amount: 1 })),
+            told(await $.api.put('/up/echo', { currency: 'usd' }, options)),
             told(await $.api.patch('/up/echo', [1])), told(await $.api.delete('/up/echo/b')),
         ]";
     let length = "Bearer hidden-from-code".len();
@@ -75,7 +76,10 @@ async fn mails_are_in_the_outbox() {
         const [template] = await env.email.getTemplates();
         const data = Object.fromEntries(template.required.map((field) => [field, 'https://example.com/']));
         const made = await $.send.email({ to: 'ada@example.com', template: template.name, data });
-        const read = async (id) => { const { to, subject, text, html, tags } = await env.email.getEmailStatus(id); return { to, subject, text, html, tags } };
+        const read = async (id) => {
+            const { to, subject, text, html, tags } = await env.email.getEmailStatus(id);
+            return { to, subject, text, html, tags };
+        };
         return [await read(id), await read(html.id), (await read(made.id)).to]";
     let to = ["ada@example.com"];
     let expected = json!([
