@@ -76,6 +76,7 @@ const LARGE: &[&str] = &[
     "subtle",
     "crypto",
     "clone",
+    "date",
     "message",
     "wire",
     "stubs",
