@@ -30,7 +30,7 @@ async fn zod_parses_and_says_where_it_cannot() {
     assert_eq!(said("unknown")["issues"][0]["keys"], json!(["extra"]));
     assert_eq!(said("tree")["issues"][0]["path"], json!(["children", 0, "children", 0, "name"]));
     assert_eq!(said("taken")["issues"][0]["message"], "is taken");
-    assert_eq!(said("german")["issues"][0]["message"], "Ungültige Eingabe: erwartet string, erhalten number");
+    assert_eq!(said("german")["issues"][0]["message"], "Ungültige Eingabe: erwartet string, erhalten Zahl");
     assert_eq!(said("schema")["required"], json!(["name", "email", "addresses"]));
     assert_eq!(said("thrown")[0], "ZodError");
 }

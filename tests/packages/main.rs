@@ -14,6 +14,7 @@ mod database;
 mod hono;
 mod ids;
 mod routes;
+mod syntax;
 mod texts;
 mod tokens;
 mod worker;

@@ -68,7 +68,14 @@ impl Worker {
         let directory = tempfile::Builder::new().prefix("doer-test-").tempdir().unwrap();
         let project = directory.path().join(id);
         fs::create_dir(&project).unwrap();
-        fs::copy(Path::new(SOURCES).join("workers").join(id).with_extension("ts"), project.join("index.ts")).unwrap();
+        let sources = Path::new(SOURCES).join("workers").join(id);
+        if sources.is_dir() {
+            for file in fs::read_dir(sources).unwrap().map(Result::unwrap) {
+                fs::copy(file.path(), project.join(file.file_name())).unwrap();
+            }
+        } else {
+            fs::copy(sources.with_extension("ts"), project.join("index.ts")).unwrap();
+        }
         fs::copy(npm.join("package.json"), project.join("package.json")).unwrap();
         symlink(npm.join("node_modules"), project.join("node_modules")).unwrap();
         let host = Host::shared().await;
@@ -77,7 +84,7 @@ impl Worker {
 
         let registered = host.server.client.get(Caller::Tenant, &format!("/workers/{id}?code=true")).await;
         let modules = registered.at("/code/modules");
-        let text = modules["main.js"].as_str().unwrap_or_else(|| panic!("{:.500}", registered.text));
+        let text = modules["main.js"]["js"].as_str().unwrap_or_else(|| panic!("{:.500}", registered.text));
         assert_eq!(modules.as_object().unwrap().len(), 1, "all of it is one module");
         let bundle = project.join("bundle.mjs");
         fs::write(&bundle, text).unwrap();

@@ -10,6 +10,8 @@ use std::{
 
 use serde_json::Value;
 
+use super::modules::TEXT;
+
 /// The name of that module.
 pub const NAME: &str = "main.js";
 
@@ -56,10 +58,13 @@ pub fn bundle(esbuild: &Path, directory: &Path, main: &str) -> Result<String, Bo
         .current_dir(directory)
         .arg(format!("./{main}"))
         .args(["--bundle", "--format=esm", "--platform=neutral", "--target=esnext", "--log-level=warning"])
-        // As other makers of workers have it: a package that has one text for Node.js and one for browsers gives the latter.
+        // Of what is newest the engine has all but these.
+        .arg("--supported:decorators=false")
+        // As other makers of workers have it: of a package with one text for Node.js and one for browsers, the latter.
         .args(["--main-fields=browser,module,main", "--conditions=workerd,worker,browser"])
         .arg("--define:process.env.NODE_ENV=\"production\"")
-        .args(["--external:cloudflare:*", "--external:doer:*", "--loader:.html=text", "--loader:.txt=text"])
+        .args(["--external:cloudflare:*", "--external:doer:*"])
+        .args(TEXT.iter().chain(&["txt"]).map(|extension| format!("--loader:.{extension}=text")))
         .output()
         .map_err(|error| format!("cannot start {}: {error}", esbuild.display()))?;
     if output.status.success() {
