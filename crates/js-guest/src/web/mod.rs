@@ -78,6 +78,7 @@ const LARGE: &[&str] = &[
     "subtle",
     "crypto",
     "clone",
+    "date",
     "message",
     "wire",
     "stubs",
