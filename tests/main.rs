@@ -19,6 +19,7 @@ mod dev;
 mod eval;
 mod execute;
 mod http;
+mod kinds;
 mod limits;
 mod load;
 mod mcp;
