@@ -7,6 +7,7 @@ mod failures;
 mod ingress;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod refusals;
 mod streams;
 mod tools;

@@ -120,6 +120,8 @@ pub struct Workers {
     pub compatibility_date: CompatibilityDate,
     /// How much is kept loaded.
     pub bounds: Bounds,
+    /// Workers with series of their own in `/metrics`.
+    pub series: usize,
 }
 
 /// Compiler processes.
