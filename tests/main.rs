@@ -20,6 +20,7 @@ mod dollar;
 mod eval;
 mod execute;
 mod http;
+mod kinds;
 mod limits;
 mod load;
 mod mcp;
