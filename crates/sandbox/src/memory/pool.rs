@@ -12,10 +12,6 @@ use super::{Base, Image, image::Pages, packed, region::Region, written::Written}
 /// and some pages are written by few: whoever evaluates code writes several times as many as who only runs it.
 const RUNS: u32 = 128;
 
-/// After so many runs a memory starts anew. Until then each page that one of them wrote is restored after all of them,
-/// and some pages are written by few: whoever evaluates code writes several times as many as who only runs it.
-const RUNS: u32 = 128;
-
 /// The memories of an installation.
 #[derive(Debug)]
 pub(crate) struct Pool {
