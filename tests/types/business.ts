@@ -1,5 +1,13 @@
 // Every method of `$`, as a user would write it.
 
+import { $ as business, env as bindings, WorkerEntrypoint } from "doer:workers";
+
+export class Orders extends WorkerEntrypoint {
+  async count(): Promise<number> {
+    return (await business.db.count("orders")) + (await bindings.db.count("orders")) + (await this.env.db.count("orders"));
+  }
+}
+
 interface Order {
   customer: { name: string; city?: string };
   total: number;

@@ -12,6 +12,20 @@ declare const ctx: Context;
 /** `POST http://execute/` with `input` as its JSON body, where there is an input. */
 declare const request: Request;
 
+/** What modules import; `cloudflare:workers` is another name of it. */
+declare module "doer:workers" {
+  /** `env`, for modules whose functions do not get it. */
+  export const env: Env;
+  /** The business runtime. */
+  export const $: Business;
+  /** An export that is a class of these is an entrypoint: its methods can be called from outside. */
+  export class WorkerEntrypoint {
+    constructor(ctx: Context, env: Env);
+    readonly ctx: Context;
+    readonly env: Env;
+  }
+}
+
 /** A module's default export: `export default { ... } satisfies ExportedHandler`. */
 interface ExportedHandler {
   fetch?(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
