@@ -127,6 +127,7 @@ fn invocation() -> Invocation {
         limits: Limits::of(Tier::Tenant),
         services: None,
         started: std::time::Instant::now(),
+        loader: false,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

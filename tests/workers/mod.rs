@@ -7,6 +7,7 @@ mod failures;
 mod ingress;
 mod lifecycle;
 mod limits;
+mod loader;
 mod refusals;
 mod streams;
 mod tools;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     host::{Host, NoHost},
     slot::{Factory, LoadError, Slot},
-    stub::Stub,
+    stub::{Handle, Stub},
     worker::{Code, Source, Worker},
 };
 use crate::{GuestError, Sandbox, sandbox::Prepared};
@@ -74,6 +74,12 @@ pub(super) struct Inner {
     evictions: AtomicU64,
 }
 
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("names", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("stats", &self.stats()).finish_non_exhaustive()
@@ -111,12 +117,12 @@ impl Registry {
     /// A worker without a name, which is never found again. It is bound to no other workers and secrets: those are of a
     /// namespace.
     pub fn load(&self, code: Code) -> Stub {
-        self.inner.anonymous(None, super::code::factory(code))
+        self.inner.anonymous(None, code)
     }
 
     /// The same, bound to what there is in a namespace.
     pub fn load_in(&self, namespace: Namespace, code: Code) -> Stub {
-        self.inner.anonymous(Some(namespace), super::code::factory(code))
+        self.inner.anonymous(Some(namespace), code)
     }
 
     /// Forgets a worker. Runs that have begun end on the code they began with.
@@ -169,20 +175,27 @@ impl Registry {
 
 impl Inner {
     pub(super) fn stub(self: &Arc<Self>, key: Key, factory: Arc<dyn Factory>) -> Stub {
-        let namespace = Some(key.namespace.clone());
+        let (namespace, id) = (Some(key.namespace.clone()), Some(key.id.clone()));
         let slot = Arc::clone(self.slots.entry(key).or_default().value());
-        Stub { registry: Arc::clone(self), slot, factory, namespace }
+        self.attach(Handle { slot, factory, namespace, id })
     }
 
-    pub(super) fn anonymous(self: &Arc<Self>, namespace: Option<Namespace>, factory: Arc<dyn Factory>) -> Stub {
-        Stub { registry: Arc::clone(self), slot: Arc::default(), factory, namespace }
+    pub(super) fn anonymous(self: &Arc<Self>, namespace: Option<Namespace>, code: Code) -> Stub {
+        let factory = super::code::factory(code);
+        self.attach(Handle { slot: Arc::default(), factory, namespace, id: None })
     }
 
-    /// A worker that is loaded, for who has no code of it at hand.
+    /// The stub of what was passed on.
+    pub(super) fn attach(self: &Arc<Self>, handle: Handle) -> Stub {
+        Stub { registry: Arc::clone(self), handle }
+    }
+
+    /// A worker that is loaded, for who has no code of it at hand: should it be let go meanwhile, it is loaded as before.
     pub(super) fn find_ready(self: &Arc<Self>, key: &Key) -> Option<Stub> {
-        let slot = self.slots.get(key).filter(|slot| slot.ready().is_some()).map(|slot| Arc::clone(&slot))?;
-        let namespace = Some(key.namespace.clone());
-        Some(Stub { registry: Arc::clone(self), slot, factory: NoHost.factory(key), namespace })
+        let slot = Arc::clone(self.slots.get(key)?.value());
+        let factory = Arc::clone(&slot.ready()?.factory);
+        let (namespace, id) = (Some(key.namespace.clone()), Some(key.id.clone()));
+        Some(self.attach(Handle { slot, factory, namespace, id }))
     }
 
     /// The values of a worker's secrets, in the order of their numbers.
@@ -215,7 +228,7 @@ impl Inner {
 
     /// Has the factory give the code, and compiles what has to be compiled.
     pub(super) async fn load(self: Arc<Self>, factory: Arc<dyn Factory>) -> Result<Arc<Worker>, LoadError> {
-        let loaded = self.compile(&*factory).await;
+        let loaded = self.compile(factory).await;
         match &loaded {
             Ok(worker) => {
                 worker.touch(self.now());
@@ -228,7 +241,7 @@ impl Inner {
         loaded
     }
 
-    async fn compile(&self, factory: &dyn Factory) -> Result<Arc<Worker>, LoadError> {
+    async fn compile(&self, factory: Arc<dyn Factory>) -> Result<Arc<Worker>, LoadError> {
         let code = factory.code().await?;
         let prepared = self.sandbox.prepare(code.program.clone()).await;
         let source = match prepared.map_err(|error| LoadError::Host(Arc::new(error)))? {
@@ -241,7 +254,7 @@ impl Inner {
             Ok(Prepared::Wasm(compiled)) => Source::Wasm(compiled.runnable, compiled.artifact_bytes as u64),
             Err(error) => return Err(LoadError::Code(Arc::<GuestError>::new(error))),
         };
-        Ok(Arc::new(Worker::new(&code, source)))
+        Ok(Arc::new(Worker::new(&code, source, factory)))
     }
 
     /// Lets the least recently used go until the rest is within bounds.

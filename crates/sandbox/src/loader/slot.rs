@@ -16,6 +16,11 @@ pub trait Factory: Send + Sync + 'static {
     /// # Errors
     /// What every caller who waits for it is told.
     async fn code(&self) -> Result<Code, LoadError>;
+
+    /// Bytes of code that it holds itself.
+    fn held_bytes(&self) -> u64 {
+        0
+    }
 }
 
 #[async_trait]

@@ -29,6 +29,7 @@ impl Workers {
         let call = WorkerCall::new(stub, caller, known.limits(allowance.limits), allowance.rates, None)?;
         Ok(WorkerCall {
             grants: known.grants(caller.tier),
+            loader: allowance.loader,
             network: known.network,
             tail: self.tails.of(&key(&caller.namespace, id), what),
             ..call
