@@ -202,6 +202,6 @@ async fn code_without_eval_stays_without() {
     for _ in 0..3 {
         let found = fetched(&server, Caller::Tenant, "strict", "/").await.json;
         let refused = "EvalError: Code generation from strings disallowed for this context";
-        assert_eq!(found, json!([refused; 8]));
+        assert_eq!(found, json!(vec![refused; 8]));
     }
 }

@@ -8,6 +8,7 @@ mod ingress;
 mod lifecycle;
 mod limits;
 mod loader;
+mod loops;
 mod refusals;
 mod streams;
 mod tools;

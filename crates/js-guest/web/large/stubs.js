@@ -103,7 +103,7 @@
       const value = module[KINDS[i]];
       if (value === undefined) continue;
       const bytes = bytesOf(value);
-      out[KINDS[i]] = bytes !== undefined ? native.bytesBase64(bytes) : KINDS[i] === 'json' ? value : str(value);
+      out[KINDS[i]] = bytes === undefined ? value : native.bytesBase64(bytes);
     }
     return out;
   };

@@ -103,3 +103,31 @@ fn a_called_worker_is_killed_alone() {
         assert_eq!(text(&stub, "/").await, "RangeError");
     });
 }
+
+#[test]
+fn calls_at_the_same_time_run_at_the_same_time_each_in_its_own_heap() {
+    block_on(async {
+        let sandbox = doer_sandbox::Sandbox::start(common::config(4)).await.unwrap();
+        let source = "let calls = 0;
+            export default { async fetch(request) {
+                calls++;
+                if (request.url.endsWith('/stay')) await new Promise((resolve) => setTimeout(resolve, 1e6));
+                return new Response(`${calls}`);
+            } }";
+        let stub = Registry::new(sandbox.clone(), ROOM).get(key("counts"), move || async move { Ok(code(source)) });
+        assert_eq!(text(&stub, "/").await, "1");
+        let staying: Vec<_> = (0..3)
+            .map(|_| {
+                let stub = stub.clone();
+                tokio::spawn(async move { fetched(&stub, get("/stay")).await })
+            })
+            .collect();
+        while sandbox.stats().running < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(text(&stub, "/").await, "1");
+        for call in staying {
+            call.abort();
+        }
+    });
+}
