@@ -52,6 +52,8 @@ pub(super) struct Neighbours {
     /// Has its caller the loader?
     loader: bool,
     depth: u32,
+    /// Is somebody told of another run here? Nobody is told of what is called meanwhile: that would go in circles.
+    is_tail: bool,
     /// Calls are runs of their own, on the runtime that serves requests: not where the caller happens to be polled.
     pub(super) runtime: Handle,
     loaded: Mutex<Vec<Stub>>,
@@ -69,11 +71,11 @@ struct Found {
 }
 
 impl Neighbours {
-    pub(super) fn of(stub: &Stub, worker: &Arc<Worker>, invocation: &Invocation, depth: u32) -> Self {
+    pub(super) fn of(stub: &Stub, worker: &Arc<Worker>, invocation: &Invocation, depth: u32, is_tail: bool) -> Self {
         let (registry, namespace) = (Arc::clone(&stub.registry), stub.handle.namespace.clone());
         let name = format!("{}\0{}", stub.handle.id.as_deref().unwrap_or_default(), worker.hash);
         let own = Some((stub.clone(), Arc::clone(worker)));
-        Self { own, depth, ..Self::new(registry, namespace, name, Arc::clone(&worker.links), invocation) }
+        Self { own, depth, is_tail, ..Self::new(registry, namespace, name, Arc::clone(&worker.links), invocation) }
     }
 
     /// Those of a program that runs once.
@@ -106,6 +108,7 @@ impl Neighbours {
             cancel: invocation.cancel.clone(),
             loader: invocation.loader,
             depth: 0,
+            is_tail: false,
             runtime: Handle::current(),
             loaded: Mutex::default(),
         }
@@ -206,7 +209,7 @@ impl Neighbours {
             depth: self.depth + 1,
             caller: Some(Arc::clone(caller)),
             props,
-            is_tail: false,
+            is_tail: self.is_tail,
             own_grants: worker.is_none(),
         };
         let run = async move {

@@ -61,7 +61,7 @@ pub(super) struct Origin {
     pub(super) caller: Option<Arc<Account>>,
     /// Instead of what the context says.
     pub(super) props: Option<Props>,
-    /// It is told of another run itself, and nobody is told of it.
+    /// It is told of another run itself, or was called by one that is, and nobody is told of it.
     pub(super) is_tail: bool,
     /// It has the services that its own code is bound to, not those of who calls.
     pub(super) own_grants: bool,
@@ -171,7 +171,7 @@ impl Stub {
         if let Some(json) = json {
             invocation.context = with_props(&invocation.context, &json);
         }
-        let neighbours = Arc::new(Neighbours::of(self, &worker, &invocation, depth));
+        let neighbours = Arc::new(Neighbours::of(self, &worker, &invocation, depth, is_tail));
         let links = Links {
             secrets: self.registry.secrets(self.handle.namespace.as_ref(), &worker).await?,
             props,
