@@ -16,6 +16,7 @@ mod cli;
 mod config;
 mod crash;
 mod dev;
+mod dollar;
 mod eval;
 mod execute;
 mod http;

@@ -10,6 +10,8 @@ mod bombs;
 #[path = "loader/budgets.rs"]
 mod budgets;
 mod common;
+#[path = "loader/disk.rs"]
+mod disk;
 #[path = "loader/eval.rs"]
 mod eval;
 #[path = "loader/loading.rs"]

@@ -54,7 +54,7 @@ pub enum Whom {
     /// By its id.
     Id(String),
     /// By a stub, which code that had it has passed on.
-    Stub(Handle),
+    Stub(Box<Handle>),
 }
 
 impl WorkerBinding {

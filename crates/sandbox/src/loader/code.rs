@@ -171,7 +171,7 @@ fn granted(path: &str, bit: u32, grants: Grants) -> Result<Service, String> {
     Err(format!("{path}: Access denied to bindings: {service}. Available: {grants}"))
 }
 
-/// Code that is at hand.
+/// Code that is at hand, and kept nowhere.
 struct AtHand(Code);
 
 #[async_trait]
@@ -182,6 +182,10 @@ impl Factory for AtHand {
 
     fn held_bytes(&self) -> u64 {
         self.0.size_bytes()
+    }
+
+    fn is_durable(&self) -> bool {
+        false
     }
 }
 

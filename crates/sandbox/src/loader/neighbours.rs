@@ -121,7 +121,7 @@ impl Neighbours {
     /// The worker that a binding names, of the same namespace.
     pub(super) fn bound(&self, binding: &WorkerBinding) -> Result<Stub, Refusal> {
         let id = match &binding.worker {
-            Whom::Stub(handle) => return Ok(self.registry.attach(handle.clone())),
+            Whom::Stub(handle) => return Ok(self.registry.attach(handle.as_ref().clone())),
             Whom::Id(id) => id.clone(),
         };
         let namespace = self.namespace.clone();
@@ -155,7 +155,7 @@ impl Neighbours {
     fn passed(&self, target: &Target) -> Result<WorkerBinding, Refusal> {
         let Found { stub, entrypoint, props, limits, .. } = self.find(target)?;
         let limits = limits.and(limits_of(target)?);
-        Ok(WorkerBinding { worker: Whom::Stub(stub.handle), entrypoint: entrypoint.0, props, limits })
+        Ok(WorkerBinding { worker: Whom::Stub(Box::new(stub.handle)), entrypoint: entrypoint.0, props, limits })
     }
 
     /// What holds for code that the run loads.

@@ -12,7 +12,7 @@ use super::{
     bindings::{EnvBinding, Links, Outbound, WorkerBinding, guest_bindings},
     slot::Factory,
 };
-use crate::{Image, Program, guest::module::Runnable, worker::WorkerLimits};
+use crate::{Image, Program, cache::Spot, guest::module::Runnable, worker::WorkerLimits};
 
 /// What a worker is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,13 +38,17 @@ pub struct Code {
 impl Code {
     /// Bytes that are kept of it: its program, and what it is bound to.
     pub(super) fn size_bytes(&self) -> u64 {
+        self.program.size_bytes() + self.bound_bytes()
+    }
+
+    fn bound_bytes(&self) -> u64 {
         let env = self.env.iter().flatten().map(|(name, member)| name.len() as u64 + member.size_bytes());
         let outbound = match &self.outbound {
             Outbound::Worker(binding) => binding.size_bytes(),
             Outbound::Policy | Outbound::Nothing => 0,
         };
         let tails = self.tails.iter().map(WorkerBinding::size_bytes);
-        self.program.size_bytes() + env.sum::<u64>() + outbound + tails.sum::<u64>()
+        env.sum::<u64>() + outbound + tails.sum::<u64>()
     }
 }
 
@@ -59,6 +63,8 @@ pub(super) struct Worker {
     pub(super) links: Arc<Links>,
     /// What gave its code.
     pub(super) factory: Arc<dyn Factory>,
+    /// Where its image is to be kept, once there is one.
+    pub(super) spot: Option<Spot>,
     source_bytes: u64,
     image: OnceLock<Image>,
     /// Somebody makes an image, or has found that there can be none.
@@ -71,6 +77,8 @@ pub(super) struct Worker {
 pub(super) enum Source {
     /// Evaluated where there is no image.
     Script(Arc<Evaluate>),
+    /// Evaluated before this load, and never again.
+    Image(Image),
     /// Native code, and how many bytes that is.
     Wasm(Runnable, u64),
 }
@@ -96,10 +104,11 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Worker {
-    pub(super) fn new(code: &Code, source: Source, factory: Arc<dyn Factory>) -> Self {
-        let native_bytes = match &source {
-            Source::Script(_) => 0,
-            Source::Wasm(_, bytes) => *bytes,
+    pub(super) fn new(code: &Code, source: Source, factory: Arc<dyn Factory>, spot: Option<Spot>) -> Self {
+        let program_bytes = match &source {
+            Source::Script(_) => code.program.size_bytes(),
+            Source::Image(image) => image.bytes(),
+            Source::Wasm(_, bytes) => code.program.size_bytes() + bytes,
         };
         Self {
             hash: code.hash.clone(),
@@ -107,8 +116,9 @@ impl Worker {
             limits: code.limits,
             own_limits: code.own_limits,
             links: Arc::new(Links::of(code)),
-            source_bytes: code.size_bytes() + native_bytes + factory.held_bytes(),
+            source_bytes: program_bytes + code.bound_bytes() + factory.held_bytes(),
             factory,
+            spot,
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
