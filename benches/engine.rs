@@ -132,6 +132,7 @@ fn invocation() -> Invocation {
         limits: Limits::of(Tier::Tenant),
         services: None,
         started: std::time::Instant::now(),
+        loader: false,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),
@@ -201,6 +202,8 @@ fn engine(criterion: &mut Criterion) {
             env: None,
             outbound: Outbound::Policy,
             tails: Vec::new(),
+            own_limits: Default::default(),
+            disallow_eval: false,
             hash: name.to_owned(),
             limits: Limits::of(Tier::Tenant),
         };
@@ -256,6 +259,8 @@ fn worker(registry: &Registry, salt: u64) -> Stub {
         env: None,
         outbound: Outbound::Policy,
         tails: Vec::new(),
+        own_limits: Default::default(),
+        disallow_eval: false,
         hash: source,
         limits: Limits::of(Tier::Tenant),
     };

@@ -28,6 +28,7 @@ use doer_sandbox::{
     CompilerConfig, Console, Entrypoint, Event, Invocation, ModuleSource, Program, Request, Sandbox, SandboxConfig,
     Surface,
     loader::{Bounds, Code, Key, LoadError, Outbound, Registry},
+    worker::WorkerLimits,
 };
 use serde_json::value::RawValue;
 use tokio::sync::RwLock;
@@ -62,6 +63,8 @@ async fn fetch(State(workers): State<Workers>, method: Method, uri: Uri, body: B
                 env: None,
                 outbound: Outbound::Nothing,
                 tails: Vec::new(),
+                own_limits: WorkerLimits::default(),
+                disallow_eval: false,
                 hash: source,
                 limits: Limits::of(Tier::Tenant),
             })
@@ -90,6 +93,7 @@ fn invocation() -> Invocation {
         started: Instant::now(),
         // No services, and no way to the network.
         services: None,
+        loader: false,
         truncate: false,
         console: Console::Discard,
         cancel: Default::default(),

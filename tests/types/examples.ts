@@ -239,3 +239,13 @@ export default {
     return Response.json({ status: upstream.status, namespace: ctx.namespace, id: ctx.requestId });
   },
 } satisfies ExportedHandler;
+
+export const loads = {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    if (env.LOADER === undefined) return new Response("not granted", { status: 403 });
+    const code = { mainModule: "m.js", modules: { "m.js": "export default {}", "d.bin": { data: new Uint8Array(1) } } };
+    const child = env.LOADER.load({ ...code, env: { DB: env.db, n: 1 }, globalOutbound: null, limits: { cpuMs: 5 } });
+    await child.getEntrypoint("Sums", { props: { base: 1 }, limits: { subRequests: 3 } }).add(1, 2);
+    return env.LOADER.get("shop", async () => code).getEntrypoint().fetch(request);
+  },
+};

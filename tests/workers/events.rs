@@ -8,14 +8,14 @@ use sha2::Sha256;
 use super::{code, register};
 use crate::support::{Answer, Caller, Server, Setup, eventually};
 
-async fn rpc(server: &Server, method: &str, params: Value) -> Value {
+pub async fn rpc(server: &Server, method: &str, params: Value) -> Value {
     let answer = server.client.post(Caller::Admin, &format!("/rpc/{method}"), &json!({ "params": params })).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json["result"].clone()
 }
 
 /// What the worker has noted under an id, once it has.
-async fn noted(server: &Server, id: &str) -> Value {
+pub async fn noted(server: &Server, id: &str) -> Value {
     eventually(id, async || {
         let thing = rpc(server, "db/get", json!(["noted", id])).await;
         (!thing.is_null()).then(|| thing["data"].clone())

@@ -1,6 +1,6 @@
 //! How much a namespace may have of workers, and how often it may call them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{called, code, fetched, register, says};
 use crate::support::{Caller, Server, Setup};
@@ -73,4 +73,22 @@ async fn a_client_that_goes_ends_what_it_asked_for() {
     running(1).await;
     call.abort();
     running(0).await;
+}
+
+#[tokio::test]
+async fn code_or_env_that_is_too_large_is_told_with_both_numbers() {
+    let server = Server::start(Setup::dev().config("[limits.tenant]\ncode_kib = 64\n")).await;
+    let put = async |code: &Value| server.client.put(Caller::Tenant, "/workers/large", code).await;
+    let large = put(&code(&"x".repeat(70_000))).await;
+    large.assert_refused(413, "code_too_large");
+    let numbers = "Code size 70007 bytes exceeds maximum 65536 bytes";
+    assert!(large.text.contains(numbers), "{}", large.text);
+
+    let mut worker = says("x");
+    worker["env"] = json!({ "A": "x".repeat(1 << 20) });
+    let large = put(&worker).await;
+    large.assert_refused(400, "invalid_request");
+    assert!(large.text.contains("env: has 1048584 bytes, and may have 1048576"), "{}", large.text);
+    worker["env"] = json!({ "A": "x".repeat((1 << 20) - 8) });
+    register(&server, Caller::Tenant, "large", &worker).await;
 }

@@ -8,6 +8,8 @@ mod failures;
 mod ingress;
 mod lifecycle;
 mod limits;
+mod loader;
+mod loops;
 mod metrics;
 mod refusals;
 mod streams;

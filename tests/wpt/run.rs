@@ -169,6 +169,7 @@ impl Runner {
             limits,
             services: Some(services),
             started: Instant::now(),
+            loader: false,
             truncate: false,
             console: Console::Capture,
             cancel: Default::default(),

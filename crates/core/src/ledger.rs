@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
@@ -23,6 +23,8 @@ pub struct Ledger {
     exhausted: OnceLock<Exhausted>,
     counts: Mutex<BTreeMap<&'static str, u32>>,
     requests: Option<Mutex<Vec<FetchRecord>>>,
+    /// The budget that this one is a part of.
+    whole: Option<Arc<Ledger>>,
 }
 
 /// The part of a budget that was used up, with how much there was of it.
@@ -70,7 +72,13 @@ impl Ledger {
             exhausted: OnceLock::new(),
             counts: Mutex::default(),
             requests: capture.then(Mutex::default),
+            whole: None,
         }
+    }
+
+    /// So many calls of another budget, at the expense of that one.
+    pub fn within(whole: Arc<Self>, calls: u32) -> Self {
+        Self { whole: Some(whole), ..Self::new(calls, u64::MAX, false) }
     }
 
     /// One more call, counted under `name`.
@@ -80,6 +88,9 @@ impl Ledger {
     pub fn charge_call(&self, name: &'static str) -> Result<(), Termination> {
         let left = self.calls_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| self.exhaust(Exhausted::Calls(self.calls)))?;
+        if let Some(whole) = &self.whole {
+            whole.charge_call(name)?;
+        }
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         Ok(())
     }
@@ -89,6 +100,9 @@ impl Ledger {
     /// # Errors
     /// The end of the execution, where they were too many.
     pub fn charge_bytes(&self, bytes: usize) -> Result<(), Termination> {
+        if let Some(whole) = &self.whole {
+            return whole.charge_bytes(bytes);
+        }
         let left = self.bytes_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes as u64));
         left.map(|_| ()).map_err(|_| self.exhaust(Exhausted::Bytes(self.bytes)))
     }
@@ -100,12 +114,13 @@ impl Ledger {
 
     /// What was used up, where something was.
     pub fn exhausted(&self) -> Option<Exhausted> {
-        self.exhausted.get().copied()
+        let own = self.exhausted.get().copied();
+        own.or_else(|| self.whole.as_ref().and_then(|whole| whole.exhausted()))
     }
 
     /// Bytes that are left.
     pub fn bytes_left(&self) -> u64 {
-        self.bytes_left.load(Relaxed)
+        self.whole.as_ref().map_or_else(|| self.bytes_left.load(Relaxed), |whole| whole.bytes_left())
     }
 
     /// Calls so far, by service; fetches under `fetch`.
@@ -115,7 +130,7 @@ impl Ledger {
 
     /// Are fetches noted?
     pub fn captures(&self) -> bool {
-        self.requests.is_some()
+        self.whole.as_ref().map_or(self.requests.is_some(), |whole| whole.captures())
     }
 
     /// Notes a fetch that begins, where they are noted. Its number is for [`Ledger::note_end`].
@@ -138,6 +153,9 @@ impl Ledger {
     }
 
     fn noted(&self) -> Option<MutexGuard<'_, Vec<FetchRecord>>> {
+        if let Some(whole) = &self.whole {
+            return whole.noted();
+        }
         self.requests.as_ref().map(|requests| requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -161,6 +179,23 @@ mod tests {
         let ledger = Ledger::new(0, 10, false);
         assert_eq!(ledger.charge_call("db"), Err(Termination::CallLimit));
         assert_eq!(ledger.exhausted().unwrap().to_string(), "Limit of 0 calls exceeded");
+    }
+
+    #[test]
+    fn a_part_of_a_budget_is_paid_for_by_the_whole() {
+        let whole = Arc::new(Ledger::new(3, 10, true));
+        let part = Ledger::within(Arc::clone(&whole), 2);
+        assert_eq!((part.charge_call("db"), part.charge_call("db")), (Ok(()), Ok(())));
+        assert_eq!(part.charge_call("db"), Err(Termination::CallLimit));
+        assert_eq!(part.exhausted(), Some(Exhausted::Calls(2)));
+        assert_eq!((whole.charge_call("db"), whole.exhausted()), (Ok(()), None));
+        assert_eq!(whole.counts(), BTreeMap::from([("db", 3)]));
+        // What is left of the whole counts too.
+        let part = Ledger::within(Arc::clone(&whole), 2);
+        assert_eq!(part.charge_call("db"), Err(Termination::CallLimit));
+        assert_eq!(part.exhausted(), Some(Exhausted::Calls(3)));
+        assert_eq!((part.charge_bytes(4), part.bytes_left(), whole.bytes_left()), (Ok(()), 6, 6));
+        assert!(part.captures());
     }
 
     #[test]

@@ -110,11 +110,14 @@ pub struct Allowance {
     pub rates: Rates,
     /// Of its namespace, of what lasts.
     pub quota: Quota,
+    /// May its code load other code, by `env.LOADER`?
+    pub loader: bool,
 }
 
 impl Allowance {
     /// The defaults of a tier.
     pub const fn of(tier: Tier) -> Self {
-        Self { limits: Limits::of(tier), rates: Rates::of(tier), quota: Quota::of(tier) }
+        let loader = matches!(tier, Tier::Internal);
+        Self { limits: Limits::of(tier), rates: Rates::of(tier), quota: Quota::of(tier), loader }
     }
 }

@@ -18,17 +18,35 @@ pub struct Scope {
     pub tier: Tier,
     /// Where it works: its own namespace, or the one that an internal caller has named.
     pub namespace: Namespace,
+    /// How often work has led to other work on the way here: a message to the consumer that took it, a task to the one that
+    /// it had executed. Nothing where somebody asks by themselves, or a task's time has come.
+    pub hops: u32,
 }
+
+/// Work leads to other work so often in a row: what goes in circles comes to its end.
+const MAX_HOPS: u32 = 16;
 
 impl Scope {
     /// What follows from a context.
     pub fn of(context: AuthContext) -> Self {
-        Self { tier: Tier::of(&context), namespace: Namespace::of(&context), context }
+        Self { tier: Tier::of(&context), namespace: Namespace::of(&context), context, hops: 0 }
     }
 
     /// The same caller, working in `namespace`.
     pub fn within(&self, namespace: Namespace) -> Self {
-        Self { context: self.context.clone(), tier: self.tier, namespace }
+        Self { context: self.context.clone(), tier: self.tier, namespace, hops: self.hops }
+    }
+
+    /// The hops of work that is left behind here.
+    ///
+    /// # Errors
+    /// `forbidden` where there were too many: it goes in circles.
+    pub fn next_hop(&self) -> Result<u32, ServiceError> {
+        if self.hops < MAX_HOPS {
+            return Ok(self.hops + 1);
+        }
+        let message = format!("Work has led to other work {MAX_HOPS} times in a row, and goes no further");
+        Err(ServiceError::forbidden(message))
     }
 
     /// The id of the request.

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use doer_guest_protocol::{Boot, Evaluate, Exception, Invoke, Malformed, Step, Surface, decode, encode};
 use rquickjs::Context;
 
-use crate::{error, host, invoke, operations, program, runtime, services};
+use crate::{error, host, intrinsics, invoke, operations, program, runtime, services};
 
 struct Guest {
     context: Context,
@@ -42,6 +42,11 @@ pub extern "C" fn evaluate(message_len: usize) -> u64 {
         let surface = message.surface;
         Ok(
             match guest.context.with(|ctx| {
+                if message.disallow_eval
+                    && let Err(error) = intrinsics::disallow_eval(&ctx)
+                {
+                    return Err(error::describe(&ctx, error));
+                }
                 if let Some(members) = &message.env
                     && let Err(error) = services::declare(&ctx, members)
                 {

@@ -15,6 +15,7 @@ struct Intrinsics {
     require: Persistent<Function<'static>>,
     type_error: Persistent<Object<'static>>,
     eval: Persistent<Function<'static>>,
+    refuse_eval: Persistent<Function<'static>>,
     worker_entrypoint: Persistent<Function<'static>>,
     has_own: Persistent<Function<'static>>,
 }
@@ -46,6 +47,33 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
             regExpToString: RegExp.prototype.toString,
             typeError: TypeError.prototype,
             eval,
+            refuseEval: (({ defineProperty, getPrototypeOf, setPrototypeOf }, EvalError, global) => () => {
+                const refuse = () => { throw new EvalError('Code generation from strings disallowed for this context'); };
+                const refused = { eval: (code) => (typeof code === 'string' ? refuse() : code) }.eval;
+                const value = (value) => ({ __proto__: null, value, writable: true, enumerable: false, configurable: true });
+                const fixed = (value) => ({ __proto__: null, value, writable: false, enumerable: false, configurable: false });
+                defineProperty(global, 'eval', value(refused));
+                // Nothing leads to the constructors but their names and `constructor` of what they make.
+                let parent = getPrototypeOf(refuse);
+                const kinds = [
+                    ['Function', refuse], ['AsyncFunction', async () => {}],
+                    ['GeneratorFunction', function* () {}], ['AsyncGeneratorFunction', async function* () {}],
+                ];
+                for (let i = 0; i < kinds.length; i++) {
+                    const prototype = getPrototypeOf(kinds[i][1]);
+                    const constructor = function () { refuse(); };
+                    defineProperty(constructor, 'name', { __proto__: null, value: kinds[i][0] });
+                    defineProperty(constructor, 'length', { __proto__: null, value: 1 });
+                    defineProperty(constructor, 'prototype', fixed(prototype));
+                    defineProperty(prototype, 'constructor', value(constructor));
+                    setPrototypeOf(constructor, parent);
+                    if (i === 0) {
+                        parent = constructor;
+                        defineProperty(global, 'Function', value(constructor));
+                    }
+                }
+                return refused;
+            })(Object, EvalError, globalThis),
             hasOwn: Object.hasOwn,
             WorkerEntrypoint: class WorkerEntrypoint {
                 constructor(ctx, env) {
@@ -69,6 +97,7 @@ pub fn capture(ctx: &Ctx<'_>) -> Result<()> {
         require: kept.get("require")?,
         type_error: kept.get("typeError")?,
         eval: kept.get("eval")?,
+        refuse_eval: kept.get("refuseEval")?,
         worker_entrypoint: kept.get("WorkerEntrypoint")?,
         has_own: kept.get("hasOwn")?,
     };
@@ -116,6 +145,22 @@ pub fn has_own<'js>(ctx: &Ctx<'js>, object: &Object<'js>, name: &str) -> Result<
 /// Whatever it throws.
 pub fn run_code<'js>(ctx: &Ctx<'js>, code: &str) -> Result<Value<'js>> {
     restore(ctx, |kept| &kept.eval)?.call((code,))
+}
+
+/// Takes away whatever makes code of text, for as long as the heap lives; to be called before any user code, which could
+/// keep what it finds. Modules are read by the engine itself, now and later.
+///
+/// # Errors
+/// Only out of memory.
+pub fn disallow_eval(ctx: &Ctx<'_>) -> Result<()> {
+    let refused: Function<'_> = restore(ctx, |kept| &kept.refuse_eval)?.call(())?;
+    let refused = Persistent::save(ctx, refused);
+    INTRINSICS.with_borrow_mut(|kept| {
+        if let Some(kept) = kept {
+            kept.eval = refused;
+        }
+    });
+    Ok(())
 }
 
 /// A promise for `value`, as `await` would wait for it.

@@ -90,9 +90,9 @@ fn call<'js>(
     granted: Option<u32>,
     message: Invoke,
 ) -> Result<Value<'js>> {
-    let env = match services::declared(ctx, &message.secrets)? {
+    let env = match services::declared(ctx, &message.secrets, message.loader)? {
         Some(env) => env,
-        None => services::env(ctx, granted)?,
+        None => services::env(ctx, granted, message.loader)?,
     };
     let stubs = match &entry {
         Entry::Module { stubs: Some(stubs), .. } => Some(stubs.clone().restore(ctx)?),

@@ -9,14 +9,14 @@ use rquickjs::{Ctx, Function, Object, Persistent, Promise, Result, Value, functi
 use crate::{
     error,
     json::{self, Unserializable},
-    operations, scope, web,
+    operations, raw, scope, web,
 };
 
 struct Bindings {
     /// `env` with everything in it. A heap serves one run, so it need not be copied.
     env: Persistent<Object<'static>>,
     /// Its members, in the order of the bits that grant them.
-    names: Vec<String>,
+    members: Vec<(String, Persistent<Object<'static>>)>,
 }
 
 /// A worker's own `env`.
@@ -24,10 +24,14 @@ struct Worker {
     env: Persistent<Object<'static>>,
     /// Members whose values come with each run.
     secrets: Vec<(String, u32)>,
+    /// Members that are the loader.
+    loaders: Vec<String>,
 }
 
 /// The member of `env` with all services in it.
 const UNIFIED: &str = "DO";
+/// The one that loads code.
+const LOADER: &str = "LOADER";
 
 thread_local! {
     static BINDINGS: RefCell<Option<Bindings>> = const { RefCell::new(None) };
@@ -41,7 +45,7 @@ thread_local! {
 pub fn install<'js>(ctx: &Ctx<'js>, table: &Boot) -> Result<()> {
     let (env, unified) = (Object::new(ctx.clone())?, Object::new(ctx.clone())?);
     member(&env, UNIFIED, &unified)?;
-    let mut number = 0;
+    let (mut number, mut members) = (0, Vec::with_capacity(table.services.len()));
     for service in &table.services {
         let binding = Object::new(ctx.clone())?;
         for method in &service.methods {
@@ -53,11 +57,11 @@ pub fn install<'js>(ctx: &Ctx<'js>, table: &Boot) -> Result<()> {
             number += 1;
         }
         member(&env, &service.name, &binding)?;
+        members.push((service.name.clone(), Persistent::save(ctx, binding)));
     }
     let fetch = web::fetch_function(ctx)?;
     member(&unified, "fetch", &fetch)?;
-    let names = table.services.iter().map(|service| service.name.clone()).collect();
-    BINDINGS.set(Some(Bindings { env: Persistent::save(ctx, env), names }));
+    BINDINGS.set(Some(Bindings { env: Persistent::save(ctx, env), members }));
     Ok(())
 }
 
@@ -66,21 +70,40 @@ fn member<'js>(object: &Object<'js>, name: &str, value: &Object<'js>) -> Result<
 }
 
 /// `env` of a run: `DO` and the services that are granted, or nothing at all. `DO` has every method of every service, and
-/// the host says no where one was not granted.
+/// the host says no where one was not granted. `LOADER` is there where `loader` says so.
 ///
 /// # Errors
 /// Only before [`install`].
-pub fn env<'js>(ctx: &Ctx<'js>, granted: Option<u32>) -> Result<Object<'js>> {
+pub fn env<'js>(ctx: &Ctx<'js>, granted: Option<u32>, loader: bool) -> Result<Object<'js>> {
     let Some(granted) = granted else { return Object::new(ctx.clone()) };
     BINDINGS.with_borrow(|bindings| {
         let bindings = bindings.as_ref().ok_or(rquickjs::Error::Unknown)?;
         let env = bindings.env.clone().restore(ctx)?;
-        for (bit, name) in bindings.names.iter().enumerate() {
+        for (bit, (name, _)) in bindings.members.iter().enumerate() {
             if granted & (1 << bit) == 0 {
                 env.remove(name.as_str())?;
             }
         }
+        if loader {
+            env.prop(LOADER, Property::from(web::loader(ctx)?).writable().enumerable().configurable())?;
+        }
         Ok(env)
+    })
+}
+
+/// The bit of the service that an object is the binding of.
+///
+/// # Errors
+/// Only before [`install`].
+pub fn bit_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<u32>> {
+    BINDINGS.with_borrow(|bindings| {
+        let bindings = bindings.as_ref().ok_or(rquickjs::Error::Unknown)?;
+        for (bit, (_, binding)) in (0..).zip(&bindings.members) {
+            if raw::same_object(binding.clone().restore(ctx)?.as_value(), value) {
+                return Ok(Some(bit));
+            }
+        }
+        Ok(None)
     })
 }
 
@@ -89,9 +112,10 @@ pub fn env<'js>(ctx: &Ctx<'js>, granted: Option<u32>) -> Result<Object<'js>> {
 /// # Errors
 /// Only before [`install`], or out of memory.
 pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()> {
-    let (all, names) = BINDINGS.with_borrow(|bindings| {
+    let (all, services) = BINDINGS.with_borrow(|bindings| {
         let bindings = bindings.as_ref().ok_or(rquickjs::Error::Unknown)?;
-        Ok::<_, rquickjs::Error>((bindings.env.clone().restore(ctx)?, bindings.names.clone()))
+        let services: Vec<_> = bindings.members.iter().map(|(_, binding)| binding.clone()).collect();
+        Ok::<_, rquickjs::Error>((bindings.env.clone().restore(ctx)?, services))
     })?;
     let env = Object::new(ctx.clone())?;
     for (name, binding) in members {
@@ -100,7 +124,10 @@ pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()>
             Binding::Cloned(text) => web::from_wire(ctx, text)?,
             Binding::Worker(number) => web::worker(ctx, *number)?,
             Binding::Loader => web::loader(ctx)?,
-            Binding::Service(bit) => all.get(names.get(*bit as usize).ok_or(rquickjs::Error::Unknown)?.as_str())?,
+            Binding::Service(bit) => {
+                let service = services.get(*bit as usize).ok_or(rquickjs::Error::Unknown)?;
+                service.clone().restore(ctx)?.into_value()
+            }
             Binding::Unified => all.get(UNIFIED)?,
             Binding::Secret(_) => continue,
         };
@@ -110,7 +137,12 @@ pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()>
         Binding::Secret(number) => Some((name.clone(), *number)),
         _ => None,
     });
-    WORKER.set(Some(Worker { env: Persistent::save(ctx, env), secrets: secrets.collect() }));
+    let loaders = members.iter().filter(|(_, binding)| *binding == Binding::Loader).map(|(name, _)| name.clone());
+    WORKER.set(Some(Worker {
+        env: Persistent::save(ctx, env),
+        secrets: secrets.collect(),
+        loaders: loaders.collect(),
+    }));
     Ok(())
 }
 
@@ -151,17 +183,20 @@ pub fn imported<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     worker.or_else(general).ok_or(rquickjs::Error::Unknown)?.restore(ctx)
 }
 
-/// The `env` that was declared, with its secrets; `None` where none was.
+/// The `env` that was declared, with its secrets, and without the loader where that is not granted; `None` where none was.
 ///
 /// # Errors
 /// Only out of memory, or where there are fewer secrets than declared.
-pub fn declared<'js>(ctx: &Ctx<'js>, secrets: &[String]) -> Result<Option<Object<'js>>> {
+pub fn declared<'js>(ctx: &Ctx<'js>, secrets: &[String], loader: bool) -> Result<Option<Object<'js>>> {
     WORKER.with_borrow(|worker| {
         let Some(worker) = worker else { return Ok(None) };
         let env = worker.env.clone().restore(ctx)?;
         for (name, number) in &worker.secrets {
             let secret = secrets.get(*number as usize).ok_or(rquickjs::Error::Unknown)?;
             env.prop(name.as_str(), Property::from(secret.as_str()).writable().enumerable().configurable())?;
+        }
+        for name in worker.loaders.iter().filter(|_| !loader) {
+            env.remove(name.as_str())?;
         }
         Ok(Some(env))
     })

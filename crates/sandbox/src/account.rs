@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -38,7 +38,7 @@ pub(crate) struct Account {
     /// Absent where nothing is granted.
     pub(crate) door: Option<Door>,
     /// The budget of a run that has no door.
-    ledger: OnceLock<Ledger>,
+    ledger: OnceLock<Arc<Ledger>>,
     /// What it is connected with.
     pub(crate) links: Links,
     /// Whoever waits for its answer.
@@ -58,6 +58,8 @@ pub(crate) struct Account {
     startup_ends_ns: AtomicU64,
     slice_used: AtomicBool,
     fuel: AtomicU64,
+    /// Fuel of the runs that it has called.
+    called_fuel: AtomicU64,
     peak_memory_bytes: AtomicU64,
     cold_start: AtomicBool,
     transcript: Mutex<Transcript>,
@@ -88,8 +90,18 @@ impl Account {
         };
         let services = invocation.services.take().filter(|_| invocation.surface == Surface::Full);
         let console = std::mem::take(&mut invocation.console);
+        // Whoever calls pays, and may say that it is for so many calls at most.
+        let budget = links.caller.as_ref().map(|caller| match invocation.limits.calls {
+            calls if calls < caller.limits.calls => Arc::new(Ledger::within(Arc::clone(caller.ledger()), calls)),
+            _ => Arc::clone(caller.ledger()),
+        });
+        let services = match &budget {
+            Some(budget) => services.map(|services| services.charging(Arc::clone(budget))),
+            None => services,
+        };
         Self {
             door: services.map(Door::open),
+            ledger: budget.map(OnceLock::from).unwrap_or_default(),
             links,
             responder: Mutex::new(responder),
             incoming: Mutex::new(incoming),
@@ -122,6 +134,7 @@ impl Account {
             startup_ends_ns: AtomicU64::new(0),
             slice_used: AtomicBool::new(false),
             fuel: AtomicU64::new(0),
+            called_fuel: AtomicU64::new(0),
             peak_memory_bytes: AtomicU64::new(0),
             cold_start: AtomicBool::new(false),
             transcript: Mutex::new(Transcript { console, logs: Vec::new(), output_bytes: 0, truncated: false }),
@@ -155,7 +168,7 @@ impl Account {
     /// Called from the epoch callback, on the thread that runs the guest.
     ///
     /// # Errors
-    /// [`Ended`] where CPU time is up.
+    /// [`Ended`] where CPU time is up, or the fuel of those who wait for it.
     pub(crate) fn tick(&self) -> Result<(), Ended> {
         self.slice_used.store(true, Relaxed);
         let now = self.cpu_now_ns();
@@ -166,6 +179,19 @@ impl Account {
         let over = |account: &Self, now: u64| now + account.called_cpu_ns.load(Relaxed) > as_ns(account.limits.cpu);
         if over(self, now) || self.callers().any(|caller| over(caller, caller.cpu_ns.load(Relaxed))) {
             return Err(Ended(Termination::CpuLimit));
+        }
+        self.check_fuel()
+    }
+
+    /// Is there fuel left, here and where it was called from? A store has what was left when it was filled: others that
+    /// were called meanwhile use of the same.
+    ///
+    /// # Errors
+    /// [`Ended`] where there is none.
+    pub(crate) fn check_fuel(&self) -> Result<(), Ended> {
+        let over = |account: &Self| account.fuel_used() > account.limits.fuel;
+        if over(self) || self.callers().any(over) {
+            return Err(Ended(Termination::FuelExhausted));
         }
         Ok(())
     }
@@ -190,14 +216,22 @@ impl Account {
         self.cold_start.store(true, Relaxed);
     }
 
-    /// Fuel that is left for the next store: a second attempt gets what the first one left.
+    /// Fuel that is left, for the next store or for this one: a second attempt gets what the first one left, and what is
+    /// called uses of the same.
     pub(crate) fn fuel_left(&self) -> u64 {
-        self.limits.fuel.saturating_sub(self.fuel.load(Relaxed))
+        self.limits.fuel.saturating_sub(self.fuel_used())
     }
 
-    /// Notes what a store has left.
-    pub(crate) fn set_fuel_left(&self, left: u64) {
-        self.fuel.store(self.limits.fuel.saturating_sub(left), Relaxed);
+    /// Fuel that a store has used.
+    pub(crate) fn use_fuel(&self, fuel: u64) {
+        self.fuel.fetch_add(fuel, Relaxed);
+        for caller in self.callers() {
+            caller.called_fuel.fetch_add(fuel, Relaxed);
+        }
+    }
+
+    fn fuel_used(&self) -> u64 {
+        self.fuel.load(Relaxed).saturating_add(self.called_fuel.load(Relaxed))
     }
 
     /// Asks for linear memory.
@@ -281,10 +315,11 @@ impl Account {
     }
 
     /// What is left of the budget for calls.
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        let own = || Arc::new(Ledger::new(self.limits.calls, self.limits.transfer_bytes, false));
         match &self.door {
             Some(door) => door.ledger(),
-            None => self.ledger.get_or_init(|| Ledger::new(self.limits.calls, self.limits.transfer_bytes, false)),
+            None => self.ledger.get_or_init(own),
         }
     }
 
@@ -350,8 +385,8 @@ impl Account {
         transcript.console = Console::Discard;
         let usage = Usage {
             wall: self.started.elapsed(),
-            cpu: Duration::from_nanos(self.cpu_ns.load(Relaxed)),
-            fuel: self.fuel.load(Relaxed),
+            cpu: Duration::from_nanos(self.cpu_ns.load(Relaxed) + self.called_cpu_ns.load(Relaxed)),
+            fuel: self.fuel_used().min(self.limits.fuel),
             peak_memory_bytes: self.peak_memory_bytes.load(Relaxed),
             output_bytes: transcript.output_bytes + self.streamed_bytes.load(Relaxed),
             calls: self.counts(),
@@ -367,7 +402,7 @@ impl Account {
 
     fn counts(&self) -> BTreeMap<String, u32> {
         let ledger = self.door.as_ref().map(Door::ledger).or_else(|| self.ledger.get());
-        ledger.into_iter().flat_map(Ledger::counts).map(|(name, n)| (name.to_owned(), n)).collect()
+        ledger.into_iter().flat_map(|ledger| ledger.counts()).map(|(name, n)| (name.to_owned(), n)).collect()
     }
 
     fn transcript(&self) -> MutexGuard<'_, Transcript> {

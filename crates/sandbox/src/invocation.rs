@@ -27,6 +27,8 @@ pub struct Invocation {
     /// The services it is granted, and the way to the network; without them there is neither. Their ledger is the
     /// budget for calls. Code that runs `Pure` gets none.
     pub services: Option<ScopedServices>,
+    /// May it load other code, by `env.LOADER`? It must be bound to that too, and a registry must run it.
+    pub loader: bool,
     /// Cut result and logs at the output limit, rather than end the run.
     pub truncate: bool,
     /// What becomes of console output.

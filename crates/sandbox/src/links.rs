@@ -59,8 +59,21 @@ pub(crate) trait Workers: fmt::Debug + Send + Sync {
     /// Has a worker answer a request.
     async fn fetch(&self, caller: &Arc<Account>, target: Target, request: HttpRequest) -> Result<Reply, Refusal>;
 
+    /// May the run load workers?
+    fn loads(&self) -> bool;
+
     /// Loads a worker, by its id where it has one: its number. `None`: it is not loaded, and there is no code.
     async fn load(&self, id: Option<String>, code: Option<String>) -> Result<Option<u32>, Refusal>;
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thrown(error) => f.write_str(&error.message),
+            Self::NotCalled(message) => f.write_str(message),
+            Self::Host(error) => error.fmt(f),
+        }
+    }
 }
 
 /// Why a call of a worker gave nothing.

@@ -40,6 +40,35 @@ pub enum Program {
 }
 
 impl Program {
+    /// Tells programs apart: the same for the same, another for any other.
+    pub(crate) fn fingerprint(&self) -> blake3::Hash {
+        let mut hash = blake3::Hasher::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        };
+        match self {
+            Self::Text { code, language } => {
+                add(format!("text {language:?}").as_bytes());
+                add(code.as_bytes());
+            }
+            Self::Wasm(binary) => {
+                add(b"wasm");
+                add(binary);
+            }
+            Self::Modules { main, modules } => {
+                add(b"modules");
+                add(main.as_bytes());
+                for (name, module) in modules {
+                    let (kind, bytes) = module.parts();
+                    add(name.as_bytes());
+                    add(kind.as_bytes());
+                    add(bytes);
+                }
+            }
+        }
+        hash.finalize()
+    }
+
     /// Bytes of code, for the limit on its size.
     pub fn size_bytes(&self) -> u64 {
         match self {
@@ -78,14 +107,20 @@ pub enum ModuleSource {
 
 impl ModuleSource {
     fn size_bytes(&self) -> usize {
+        self.parts().1.len()
+    }
+
+    /// What it is made of, in a word, and that.
+    const fn parts(&self) -> (&'static str, &[u8]) {
         match self {
-            Self::Js(text)
-            | Self::Ts(text)
-            | Self::Cjs(text)
-            | Self::Text(text)
-            | Self::Json(text)
-            | Self::Wat(text) => text.len(),
-            Self::Data(bytes) | Self::Wasm(bytes) => bytes.len(),
+            Self::Js(text) => ("js", text.as_bytes()),
+            Self::Ts(text) => ("ts", text.as_bytes()),
+            Self::Cjs(text) => ("cjs", text.as_bytes()),
+            Self::Text(text) => ("text", text.as_bytes()),
+            Self::Json(text) => ("json", text.as_bytes()),
+            Self::Wat(text) => ("wat", text.as_bytes()),
+            Self::Data(bytes) => ("data", bytes.as_slice()),
+            Self::Wasm(bytes) => ("wasm", bytes.as_slice()),
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
         javascript::JavaScript,
         module::{Commands, Compiled, Runnable},
     },
+    links::Links,
     outcome::Finished,
     schedule::Background,
     store::End,
@@ -102,6 +103,18 @@ impl Sandbox {
     /// Only what is the host's doing: [`Error::Full`] and worse. A guest that fails has an [`Outcome`].
     pub async fn execute(&self, program: Program, invocation: Invocation) -> Result<Outcome, Error> {
         outcome(self.supervise(invocation, |run| run.program(program)).await)
+    }
+
+    /// As [`Sandbox::execute`], connected with other workers.
+    pub(crate) async fn execute_linked(
+        &self,
+        program: Program,
+        mut invocation: Invocation,
+        links: Links,
+    ) -> Result<Outcome, Error> {
+        let account = Arc::new(Account::linked(&mut invocation, links, None));
+        let ended = self.limited(invocation, Arc::clone(&account), |run| run.program(program)).await;
+        outcome((ended, account))
     }
 
     /// Runs what an image holds, in a heap of its own.
@@ -365,6 +378,7 @@ impl Run {
             surface: self.invocation.surface,
             env: None,
             loopback: false,
+            disallow_eval: false,
         }))
         .await
     }
@@ -403,6 +417,7 @@ impl Run {
             surface: self.invocation.surface,
             env: None,
             loopback: false,
+            disallow_eval: false,
         }))
         .await
     }

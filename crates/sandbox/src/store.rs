@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) component: Option<World>,
     /// All linear memories together: a component may have several.
     memory_bytes: u64,
+    /// Fuel that the store had when that was last looked at.
+    fuel: u64,
 }
 
 /// The time that a guest is told.
@@ -137,10 +139,12 @@ pub(crate) fn open(engine: &Engine, account: &Arc<Account>) -> Result<Store<Stat
         allocating: false,
         component: None,
         memory_bytes: 0,
+        fuel: account.fuel_left(),
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
-    store.set_fuel(account.fuel_left()).map_err(|source| Error::Engine { during: "setting fuel", source })?;
+    let fuel = store.data().fuel;
+    store.set_fuel(fuel).map_err(|source| Error::Engine { during: "setting fuel", source })?;
     store.epoch_deadline_callback(|mut store| {
         note_fuel(&mut store);
         store.data().account.tick()?;
@@ -153,8 +157,18 @@ pub(crate) fn open(engine: &Engine, account: &Arc<Account>) -> Result<Store<Stat
 
 /// Writes the fuel used so far into the account.
 pub(crate) fn note_fuel(mut store: impl wasmtime::AsContextMut<Data = State>) {
-    let store = store.as_context_mut();
+    let mut store = store.as_context_mut();
     if let Ok(left) = store.get_fuel() {
-        store.data().account.set_fuel_left(left);
+        let before = std::mem::replace(&mut store.data_mut().fuel, left);
+        store.data().account.use_fuel(before.saturating_sub(left));
+    }
+}
+
+/// Takes the fuel out of a store that others have used meanwhile. Only between calls of the guest: within one it holds
+/// what it has by itself.
+pub(crate) fn share_fuel(store: &mut Store<State>) {
+    let left = store.data().account.fuel_left();
+    if left < store.data().fuel && store.set_fuel(left).is_ok() {
+        store.data_mut().fuel = left;
     }
 }

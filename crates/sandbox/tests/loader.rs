@@ -5,9 +5,17 @@
 mod answers;
 #[path = "loader/bodies.rs"]
 mod bodies;
+#[path = "loader/bombs.rs"]
+mod bombs;
+#[path = "loader/budgets.rs"]
+mod budgets;
 mod common;
 #[path = "loader/disk.rs"]
 mod disk;
+#[path = "loader/eval.rs"]
+mod eval;
+#[path = "loader/loading.rs"]
+mod loading;
 #[path = "loader/neighbours.rs"]
 mod neighbours;
 #[path = "services/support.rs"]
@@ -35,6 +43,7 @@ use doer_core::{
 use doer_sandbox::{
     Answer, Entrypoint, ModuleSource, Outcome, Program, WholeReply,
     loader::{Bounds, Code, EnvBinding, Key, LoadError, Outbound, Registry, Stub},
+    worker::WorkerLimits,
 };
 use serde_json::{Value, json, value::to_raw_value};
 
@@ -55,6 +64,8 @@ fn code(main: &str) -> Code {
         env: None,
         outbound: Outbound::Policy,
         tails: Vec::new(),
+        own_limits: WorkerLimits::default(),
+        disallow_eval: false,
         hash: main.to_owned(),
         limits: Limits::of(Tier::Tenant),
     }

@@ -18,6 +18,7 @@ use doer_core::{
 use doer_sandbox::{
     Entrypoint, ModuleSource, Program, Sandbox,
     loader::{Bounds, Code, Factory, Key, LoadError, Outbound, Registry, Stub},
+    worker::WorkerLimits,
 };
 use futures_util::{FutureExt as _, future::join_all};
 use serde_json::Value;
@@ -88,6 +89,8 @@ fn code(id: usize, version: u32) -> Code {
         env: None,
         outbound: Outbound::Policy,
         tails: Vec::new(),
+        own_limits: WorkerLimits::default(),
+        disallow_eval: false,
         hash: hash(id, version),
         limits: Limits::of(Tier::Tenant),
     }

@@ -37,7 +37,8 @@ impl Allowances {
         let Some(given) = tenant.and_then(|id| self.authority.tenants().overrides(id)) else { return allowance };
         let mut limits = given.limits(allowance.limits);
         limits.memory_bytes = limits.memory_bytes.min(self.max_memory_bytes);
-        Allowance { limits, rates: given.rates(allowance.rates), quota: given.quota(allowance.quota) }
+        let (rates, quota) = (given.rates(allowance.rates), given.quota(allowance.quota));
+        Allowance { limits, rates, quota, loader: allowance.loader }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Evaluate {
     pub env: Option<Vec<(String, Binding)>>,
     /// Is there a loader that answers calls of the program's own exports, `ctx.exports`?
     pub loopback: bool,
+    /// Does it get neither `eval` nor anything else that makes code of text?
+    pub disallow_eval: bool,
 }
 
 /// A member of a worker's `env`.
@@ -149,6 +151,8 @@ pub struct Invoke {
     pub props: Option<String>,
     /// Does something answer `fetch`, though no service is granted?
     pub outbound: bool,
+    /// Is `env.LOADER` granted?
+    pub loader: bool,
 }
 
 /// What is asked of a program. An entrypoint is the name of an export; absent, the default export.
@@ -252,7 +256,8 @@ pub enum Operation<'a> {
         /// Its id, by which it is found again; it is anonymous where there is none.
         #[serde(borrow)]
         id: Option<&'a str>,
-        /// JSON text of its code.
+        /// JSON text, `{"code", "stubs"}`. A member of its `env` is a text as a guest writes values, `{"service": bit}`, or
+        /// `{"stub": place}`; so are `globalOutbound` and `tails`. A stub is the parts of a [`Target`], in its order.
         #[serde(borrow)]
         code: Option<&'a str>,
     },

@@ -27,7 +27,7 @@ fn with_env(granted: Option<u32>, test: impl for<'js> FnOnce(&Ctx<'js>)) {
     context.with(|ctx| {
         set_global(false);
         web::begin_invocation(granted.is_some());
-        ctx.globals().set("env", env(&ctx, granted).expect("an env")).expect("a global");
+        ctx.globals().set("env", env(&ctx, granted, false).expect("an env")).expect("a global");
         test(&ctx);
         set_global(true);
     });

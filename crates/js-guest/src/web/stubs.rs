@@ -5,7 +5,7 @@ use doer_guest_protocol::{Failure, Operation, Target, WorkerCall};
 use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value, function::Args};
 
 use super::{bytes, network, text::Text};
-use crate::{operations, scope::refuse_global};
+use crate::{operations, scope::refuse_global, services};
 
 /// What the scripts leave for the invoker.
 struct Stubs<'js> {
@@ -23,12 +23,15 @@ unsafe impl<'js> JsLifetime<'js> for Stubs<'js> {
     type Changed<'to> = Stubs<'to>;
 }
 
-/// Adds `callWorker`, `fetchWorker`, `loadWorker`, `serviceError`, `bytesBase64` and `base64Bytes`.
+/// Adds `callWorker`, `fetchWorker`, `loadWorker`, `serviceBit`, `settleEnded`, `serviceError`, `bytesBase64` and
+/// `base64Bytes`.
 pub fn install(native: &Object<'_>) -> Result<()> {
     let ctx = native.ctx();
     native.set("callWorker", Function::new(ctx.clone(), call)?)?;
     native.set("fetchWorker", Function::new(ctx.clone(), fetch)?)?;
     native.set("loadWorker", Function::new(ctx.clone(), load)?)?;
+    native.set("serviceBit", Function::new(ctx.clone(), service_bit)?)?;
+    native.set("settleEnded", Function::new(ctx.clone(), |ctx: Ctx<'_>| operations::settle_ended(&ctx))?)?;
     native.set("serviceError", Function::new(ctx.clone(), service_error)?)?;
     native.set("bytesBase64", Function::new(ctx.clone(), to_base64)?)?;
     native.set("base64Bytes", Function::new(ctx.clone(), from_base64)?)
@@ -172,6 +175,10 @@ fn load<'js>(
     let (id, code) = (id.map(|id| id.0), code.map(|code| code.0));
     let operation = Operation::Load { id: id.as_deref(), code: code.as_deref() };
     operations::submit(&ctx, &operation, resolve, reject).map(|_| ())
+}
+
+fn service_bit<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Option<u32>> {
+    services::bit_of(&ctx, &value)
 }
 
 fn service_error<'js>(ctx: Ctx<'js>, code: Text, message: Text) -> Result<Object<'js>> {

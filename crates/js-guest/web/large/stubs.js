@@ -2,9 +2,14 @@
 (function (native, globalThis) {
   'use strict';
   const {
-    bytesOf, callWorker, dictionary, fetchBy, fetchWorker, isObject, loadWorker, networkResponse, serviceError, str,
+    bytesOf, callWorker, dictionary, fetchBy, fetchWorker, isObject, loadWorker, networkResponse, serviceBit, serviceError, settleEnded,
+    str,
   } = native;
   const { defineProperty, freeze, keys } = Object;
+  // What stubs stand for, for those that are passed on.
+  class Targets extends WeakMap {}
+  for (const name of ['get', 'set']) defineProperty(Targets.prototype, name, { __proto__: null, value: WeakMap.prototype[name] });
+  const targets = new Targets();
   const Pending = Promise;
   const then = native.uncurry(Promise.prototype.then);
   const isArray = Array.isArray;
@@ -58,7 +63,9 @@
   });
   const stub = (target, apply = undefined) => {
     const fetch = fetcher(target);
-    return proxy((key) => (key === 'fetch' ? fetch : (...args) => call(target, key, args)), apply);
+    const made = proxy((key) => (key === 'fetch' ? fetch : (...args) => call(target, key, args)), apply);
+    targets.set(made, target);
+    return made;
   };
   native.workerStub = (number) => {
     const parts = [number, null, null, null];
@@ -96,11 +103,39 @@
       const value = module[KINDS[i]];
       if (value === undefined) continue;
       const bytes = bytesOf(value);
-      out[KINDS[i]] = bytes !== undefined ? native.bytesBase64(bytes) : KINDS[i] === 'json' ? value : str(value);
+      out[KINDS[i]] = bytes === undefined ? value : native.bytesBase64(bytes);
     }
     return out;
   };
+  // Takes stubs out of code, by number: some of them may wait for their own worker to be loaded.
+  const passing = () => {
+    const stubs = [];
+    let waiting;
+    return {
+      __proto__: null,
+      stub(value) {
+        const target = isObject(value) ? targets.get(value) : undefined;
+        if (target === undefined) return undefined;
+        const number = stubs.length;
+        const found = target();
+        stubs[number] = found;
+        if (!isArray(found)) {
+          const known = then(found, (parts) => {
+            stubs[number] = parts;
+          });
+          waiting = waiting === undefined ? known : then(waiting, () => known);
+        }
+        return { __proto__: null, stub: number };
+      },
+      text(code) {
+        const whole = () => `{"code":${code},"stubs":${stringify(stubs)}}`;
+        return waiting === undefined ? whole() : then(waiting, whole);
+      },
+    };
+  };
+  // The text, or a promise of it. Whatever becomes of `code` later, the text is what it was when it was given.
   const codeText = (code) => {
+    const pass = passing();
     if (!isObject(code)) throw new TypeError('The code of a worker must be an object');
     const known = { __proto__: null };
     const names = keys(code);
@@ -114,12 +149,35 @@
       const env = { __proto__: null };
       if (!isObject(known.env)) throw new TypeError('env: must be an object');
       const members = keys(known.env);
-      for (let i = 0; i < members.length; i++) env[members[i]] = native.toWire(known.env[members[i]], `env[${stringify(members[i])}]`);
+      for (let i = 0; i < members.length; i++) {
+        const value = known.env[members[i]];
+        const bit = serviceBit(value);
+        env[members[i]] = pass.stub(value)
+          ?? (bit === undefined ? native.toWire(value, `env[${stringify(members[i])}]`) : { __proto__: null, service: bit });
+      }
       known.env = env;
     }
-    return stringify(known);
+    const outbound = known.globalOutbound;
+    if (outbound !== undefined && outbound !== null) {
+      known.globalOutbound = pass.stub(outbound);
+      if (known.globalOutbound === undefined) throw new TypeError('globalOutbound: must be a stub of a worker, or null');
+    }
+    if (known.tails !== undefined && known.tails !== null) {
+      if (!isArray(known.tails)) throw new TypeError('tails: must be an array of stubs of workers');
+      const tails = [];
+      for (let i = 0; i < known.tails.length; i++) {
+        tails[i] = pass.stub(known.tails[i]);
+        if (tails[i] === undefined) throw new TypeError(`tails[${i}]: must be a stub of a worker`);
+      }
+      known.tails = tails;
+    }
+    return pass.text(stringify(known));
   };
-  const load = (id, code) => new Pending((resolve, reject) => loadWorker(id, code, resolve, reject));
+  const load = (id, code, refused = undefined) => new Pending((resolve, reject) => loadWorker(id, code, resolve, (reason) => {
+    if (refused !== undefined) refused(reason);
+    reject(reason);
+  }));
+  const ignore = () => {};
   const worker = (number) => {
     const entrypoint = (name, options) => {
       name = name === undefined || name === null ? null : str(name);
@@ -144,7 +202,7 @@
           loading = (async () => {
             const found = await load(id, null);
             if (found !== null) return found;
-            return await load(id, codeText(await factory()));
+            return await load(id, await codeText(await factory()));
           })();
           // A failed load is forgotten: the next call tries again.
           then(loading, undefined, () => {
@@ -156,8 +214,20 @@
     },
     load(code) {
       const text = codeText(code);
-      let loading;
-      return worker(() => (loading ??= load(null, text)));
+      if (typeof text !== 'string') {
+        const loading = then(text, (known) => load(null, known));
+        then(loading, undefined, ignore);
+        return worker(() => loading);
+      }
+      let refused;
+      const loading = load(null, text, (reason) => {
+        refused = [reason];
+      });
+      then(loading, undefined, ignore);
+      // The host says at once what is wrong with code.
+      settleEnded();
+      if (refused !== undefined) throw refused[0];
+      return worker(() => loading);
     },
   });
 })

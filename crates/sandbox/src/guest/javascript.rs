@@ -263,6 +263,7 @@ impl Guest {
             secrets: account.links.secrets.clone(),
             props: account.links.props.clone(),
             outbound: account.links.outbound != Outbound::Policy,
+            loader: account.links.workers.as_ref().is_some_and(|workers| workers.loads()),
         };
         // What is answered before the end, where nobody has asked to be told before it.
         let mut early = None;
@@ -312,6 +313,7 @@ impl Guest {
     async fn send(&mut self, function: &TypedFunc<u32, u64>, message: Vec<u8>) -> Result<Next, End> {
         let length = u32::try_from(message.len()).map_err(|error| Error::Protocol(error.to_string()))?;
         self.store.data_mut().message = message;
+        store::share_fuel(&mut self.store);
         let answer = function.call_async(&mut self.store, length).await;
         self.step(answer)
     }

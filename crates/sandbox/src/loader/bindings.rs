@@ -3,8 +3,8 @@
 use doer_core::{scoped::Grants, service::Service};
 use doer_guest_protocol::Binding;
 
-use super::worker::Code;
-use crate::links;
+use super::{stub::Handle, worker::Code};
+use crate::{links, worker::WorkerLimits};
 
 /// A member of `env`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum EnvBinding {
     Unified,
     /// A secret, by its name. Its value comes with each run, and is in no image.
     Secret(String),
-    /// Another worker of the same namespace.
+    /// Another worker.
     Worker(WorkerBinding),
     /// The loader itself: for code that is trusted to load other code.
     Loader,
@@ -31,10 +31,10 @@ impl EnvBinding {
         matches!(self, Self::Service(_) | Self::Unified)
     }
 
-    pub(super) fn size_bytes(&self) -> usize {
+    pub(super) fn size_bytes(&self) -> u64 {
         match self {
-            Self::Value(text) | Self::Cloned(text) | Self::Secret(text) => text.len(),
-            Self::Worker(binding) => binding.id.len(),
+            Self::Value(text) | Self::Cloned(text) | Self::Secret(text) => text.len() as u64,
+            Self::Worker(binding) => binding.size_bytes(),
             Self::Service(_) | Self::Unified | Self::Loader => 0,
         }
     }
@@ -43,12 +43,37 @@ impl EnvBinding {
 /// An entrypoint of a worker of the same namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerBinding {
-    /// The worker's id.
-    pub id: String,
+    /// Which worker.
+    pub worker: Whom,
     /// Which of its exports; the default one where there is none.
     pub entrypoint: Option<String>,
     /// What it sees as `ctx.props`.
     pub props: Option<Props>,
+    /// What each call of it may use, where that is less than is left to whoever calls.
+    pub limits: WorkerLimits,
+}
+
+/// How a worker is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// By its id.
+    Id(String),
+    /// By a stub, which code that had it has passed on.
+    Stub(Box<Handle>),
+}
+
+impl WorkerBinding {
+    /// The default entrypoint of the worker with that id.
+    pub fn to(id: impl Into<String>) -> Self {
+        Self { worker: Whom::Id(id.into()), entrypoint: None, props: None, limits: WorkerLimits::default() }
+    }
+
+    pub(super) fn size_bytes(&self) -> u64 {
+        match &self.worker {
+            Whom::Id(id) => id.len() as u64,
+            Whom::Stub(handle) => handle.factory.held_bytes(),
+        }
+    }
 }
 
 /// What an entrypoint sees as `ctx.props`.
@@ -79,7 +104,7 @@ pub(super) struct Links {
     pub(super) secrets: Vec<String>,
     pub(super) outbound: links::Outbound,
     pub(super) tails: Vec<WorkerBinding>,
-    /// Has it the loader?
+    /// Is it bound to the loader?
     pub(super) loads: bool,
     /// The services that it is bound to; all that there are for its tier, where it is not said.
     pub(super) grants: Grants,
@@ -87,7 +112,13 @@ pub(super) struct Links {
 
 impl Links {
     pub(super) fn of(code: &Code) -> Self {
-        let mut links = Self { tails: code.tails.clone(), grants: grants(code.env.as_deref()), ..Self::default() };
+        let mut links = Self {
+            tails: code.tails.clone(),
+            grants: grants(code.env.as_deref()),
+            // Without an `env` of its own it has all that its caller may have.
+            loads: code.env.is_none(),
+            ..Self::default()
+        };
         for (_, member) in code.env.iter().flatten() {
             match member {
                 EnvBinding::Secret(name) => links.secrets.push(name.clone()),

@@ -3,7 +3,6 @@
 use doer_guest_protocol::encode;
 
 use super::{bindings::guest_bindings, worker::Code};
-use crate::{ModuleSource, Program};
 
 /// A hash of all that a worker's heap after its top level comes from, and of whatever else its own hash stands for. That
 /// one alone would not do: how well it tells code apart is up to whoever brings the code.
@@ -11,33 +10,8 @@ pub(super) fn of(code: &Code) -> blake3::Hash {
     let mut parts = Parts(blake3::Hasher::new());
     parts.add(code.hash.as_bytes());
     parts.add(&encode(&code.env.as_deref().map(guest_bindings)));
-    match &code.program {
-        Program::Text { code, language } => {
-            parts.add(format!("{language:?}").as_bytes());
-            parts.add(code.as_bytes());
-        }
-        Program::Modules { main, modules } => {
-            parts.add(b"modules");
-            parts.add(main.as_bytes());
-            for (name, module) in modules {
-                let (kind, content): (&str, &[u8]) = match module {
-                    ModuleSource::Js(code) => ("js", code.as_bytes()),
-                    ModuleSource::Ts(code) => ("ts", code.as_bytes()),
-                    ModuleSource::Cjs(code) => ("cjs", code.as_bytes()),
-                    ModuleSource::Text(text) => ("text", text.as_bytes()),
-                    ModuleSource::Json(text) => ("json", text.as_bytes()),
-                    ModuleSource::Data(bytes) => ("data", bytes),
-                    ModuleSource::Wasm(bytes) => ("wasm", bytes),
-                    ModuleSource::Wat(text) => ("wat", text.as_bytes()),
-                };
-                [name.as_bytes(), kind.as_bytes(), content].into_iter().for_each(|part| parts.add(part));
-            }
-        }
-        Program::Wasm(binary) => {
-            parts.add(b"wasm");
-            parts.add(binary);
-        }
-    }
+    parts.add(code.program.fingerprint().as_bytes());
+    parts.add(&[code.disallow_eval.into()]);
     parts.0.finalize()
 }
 
@@ -55,7 +29,11 @@ mod tests {
     use doer_core::{limits::Limits, tier::Tier};
 
     use super::*;
-    use crate::loader::{EnvBinding, Outbound};
+    use crate::{
+        ModuleSource, Program,
+        loader::{EnvBinding, Outbound},
+        worker::WorkerLimits,
+    };
 
     fn modules(modules: &[(&str, ModuleSource)]) -> Code {
         let modules = modules.iter().map(|(name, module)| ((*name).to_owned(), module.clone())).collect();
@@ -64,6 +42,8 @@ mod tests {
             env: None,
             outbound: Outbound::Policy,
             tails: Vec::new(),
+            own_limits: WorkerLimits::default(),
+            disallow_eval: false,
             hash: "the same".to_owned(),
             limits: Limits::of(Tier::Tenant),
         }
@@ -86,6 +66,7 @@ mod tests {
             modules(&[("a", js("1")), ("c", text("2"))]),
             modules(&[("a", js("1b")), ("", text("2"))]),
             modules(&[("a", js("1"))]),
+            Code { disallow_eval: true, ..base.clone() },
             Code { hash: "another".to_owned(), ..base.clone() },
             Code { program: Program::Text { code: "1".to_owned(), language: None }, ..base.clone() },
             Code { program: Program::Wasm(b"1".to_vec()), ..base.clone() },

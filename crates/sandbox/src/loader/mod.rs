@@ -19,15 +19,16 @@ mod code;
 mod digest;
 mod host;
 mod neighbours;
+mod program;
 mod registry;
 mod slot;
 mod stub;
 mod tails;
 mod worker;
 
-pub use bindings::{EnvBinding, Outbound, Props, WorkerBinding};
+pub use bindings::{EnvBinding, Outbound, Props, Whom, WorkerBinding};
 pub use host::{Host, NoHost};
 pub use registry::{Bounds, Key, Registry, RegistryStats};
 pub use slot::{Factory, LoadError};
-pub use stub::Stub;
+pub use stub::{Handle, Stub};
 pub use worker::Code;

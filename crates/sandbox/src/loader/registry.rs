@@ -16,7 +16,7 @@ use super::{
     digest,
     host::{Host, NoHost},
     slot::{Factory, LoadError, Slot},
-    stub::Stub,
+    stub::{Handle, Stub},
     worker::{Code, Source, Worker},
 };
 use crate::{GuestError, Sandbox, cache::Place, sandbox::Prepared};
@@ -88,6 +88,12 @@ pub(super) struct Inner {
     evictions: AtomicU64,
 }
 
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("names", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("stats", &self.stats()).finish_non_exhaustive()
@@ -126,12 +132,12 @@ impl Registry {
     /// A worker without a name, which is never found again. It is bound to no other workers and secrets: those are of a
     /// namespace.
     pub fn load(&self, code: Code) -> Stub {
-        self.inner.anonymous(None, super::code::factory(code))
+        self.inner.anonymous(None, code)
     }
 
     /// The same, bound to what there is in a namespace.
     pub fn load_in(&self, namespace: Namespace, code: Code) -> Stub {
-        self.inner.anonymous(Some(namespace), super::code::factory(code))
+        self.inner.anonymous(Some(namespace), code)
     }
 
     /// Forgets a worker, on disk too. Runs that have begun end on the code they began with.
@@ -200,7 +206,7 @@ fn is_used(slot: &Arc<Slot>) -> bool {
 
 impl Inner {
     pub(super) fn stub(self: &Arc<Self>, key: Key, factory: Arc<dyn Factory>) -> Stub {
-        let namespace = Some(key.namespace.clone());
+        let (namespace, id) = (Some(key.namespace.clone()), Some(key.id.clone()));
         let slot = match self.slots.entry(key) {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
@@ -208,18 +214,25 @@ impl Inner {
                 Arc::clone(entry.insert(slot).value())
             }
         };
-        Stub { registry: Arc::clone(self), slot, factory, namespace }
+        self.attach(Handle { slot, factory, namespace, id })
     }
 
-    pub(super) fn anonymous(self: &Arc<Self>, namespace: Option<Namespace>, factory: Arc<dyn Factory>) -> Stub {
-        Stub { registry: Arc::clone(self), slot: Arc::default(), factory, namespace }
+    pub(super) fn anonymous(self: &Arc<Self>, namespace: Option<Namespace>, code: Code) -> Stub {
+        let factory = super::code::factory(code);
+        self.attach(Handle { slot: Arc::default(), factory, namespace, id: None })
     }
 
-    /// A worker that is loaded, for who has no code of it at hand.
+    /// The stub of what was passed on.
+    pub(super) fn attach(self: &Arc<Self>, handle: Handle) -> Stub {
+        Stub { registry: Arc::clone(self), handle }
+    }
+
+    /// A worker that is loaded, for who has no code of it at hand: should it be let go meanwhile, it is loaded as before.
     pub(super) fn find_ready(self: &Arc<Self>, key: &Key) -> Option<Stub> {
-        let slot = self.slots.get(key).filter(|slot| slot.ready().is_some()).map(|slot| Arc::clone(&slot))?;
-        let namespace = Some(key.namespace.clone());
-        Some(Stub { registry: Arc::clone(self), slot, factory: NoHost.factory(key), namespace })
+        let slot = Arc::clone(self.slots.get(key)?.value());
+        let factory = Arc::clone(&slot.ready()?.factory);
+        let (namespace, id) = (Some(key.namespace.clone()), Some(key.id.clone()));
+        Some(self.attach(Handle { slot, factory, namespace, id }))
     }
 
     /// The values of a worker's secrets, in the order of their numbers.
@@ -256,7 +269,7 @@ impl Inner {
         slot: Arc<Slot>,
         factory: Arc<dyn Factory>,
     ) -> Result<Arc<Worker>, LoadError> {
-        match self.compile(&slot, &*factory).await {
+        match self.compile(&slot, factory).await {
             Ok((worker, from_disk)) => {
                 worker.touch(self.now());
                 self.loads.fetch_add(1, Relaxed);
@@ -271,7 +284,7 @@ impl Inner {
     }
 
     /// The worker, and whether it was on disk.
-    async fn compile(&self, slot: &Slot, factory: &dyn Factory) -> Result<(Arc<Worker>, bool), LoadError> {
+    async fn compile(&self, slot: &Slot, factory: Arc<dyn Factory>) -> Result<(Arc<Worker>, bool), LoadError> {
         let shelf = self.sandbox.shelf().filter(|_| factory.is_durable());
         let spot = shelf.and_then(|shelf| slot.spot(shelf));
         let code = factory.code().await?;
@@ -293,7 +306,7 @@ impl Inner {
         };
         // Whatever was found is kept already, or about to be.
         let spot = spot.filter(|_| matches!(source, Source::Script(_)));
-        Ok((Arc::new(Worker::new(&code, source, spot)), from_disk))
+        Ok((Arc::new(Worker::new(&code, source, factory, spot)), from_disk))
     }
 
     /// Lets the least recently used go until the rest is within bounds.

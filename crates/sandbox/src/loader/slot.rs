@@ -20,6 +20,11 @@ pub trait Factory: Send + Sync + 'static {
     /// What every caller who waits for it is told.
     async fn code(&self) -> Result<Code, LoadError>;
 
+    /// Bytes of code that it holds itself.
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
     /// May what the code has become be kept on disk, code and plain values of `env` included? Not where a run made it up:
     /// it may have put a secret into it.
     fn is_durable(&self) -> bool {

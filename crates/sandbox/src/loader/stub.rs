@@ -20,20 +20,38 @@ use crate::{
 };
 
 /// A handle on a worker. Cheap to clone; the first call does the work.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Stub {
     pub(super) registry: Arc<Inner>,
+    pub(super) handle: Handle,
+}
+
+/// What a stub is a handle on: what code keeps of one that was passed on to it. Code is kept by the registry, so it does
+/// not keep that.
+#[derive(Clone)]
+pub struct Handle {
     pub(super) slot: Arc<Slot>,
     pub(super) factory: Arc<dyn Factory>,
     /// Whose other workers and secrets it is bound to.
     pub(super) namespace: Option<Namespace>,
+    /// Its name there; it is found by nobody where it has none.
+    pub(super) id: Option<String>,
 }
 
-impl std::fmt::Debug for Stub {
+impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stub").field("loaded", &self.slot.ready().is_some()).finish_non_exhaustive()
+        let loaded = self.slot.ready().is_some();
+        f.debug_struct("Handle").field("id", &self.id).field("loaded", &loaded).finish_non_exhaustive()
     }
 }
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slot, &other.slot)
+    }
+}
+
+impl Eq for Handle {}
 
 /// How a run came about.
 #[derive(Debug, Default)]
@@ -43,7 +61,7 @@ pub(super) struct Origin {
     pub(super) caller: Option<Arc<Account>>,
     /// Instead of what the context says.
     pub(super) props: Option<Props>,
-    /// It is told of another run itself, and nobody is told of it.
+    /// It is told of another run itself, or was called by one that is, and nobody is told of it.
     pub(super) is_tail: bool,
     /// It has the services that its own code is bound to, not those of who calls.
     pub(super) own_grants: bool,
@@ -141,6 +159,7 @@ impl Stub {
     {
         worker.touch(self.registry.now());
         let Origin { depth, caller, props, is_tail, own_grants } = origin;
+        invocation.limits = worker.own_limits.lowered(invocation.limits);
         if own_grants {
             invocation.services = invocation.services.map(|services| services.granting(worker.links.grants));
         }
@@ -152,9 +171,9 @@ impl Stub {
         if let Some(json) = json {
             invocation.context = with_props(&invocation.context, &json);
         }
-        let neighbours = Arc::new(Neighbours::of(self, &worker, &invocation, depth));
+        let neighbours = Arc::new(Neighbours::of(self, &worker, &invocation, depth, is_tail));
         let links = Links {
-            secrets: self.registry.secrets(self.namespace.as_ref(), &worker).await?,
+            secrets: self.registry.secrets(self.handle.namespace.as_ref(), &worker).await?,
             props,
             outbound: worker.links.outbound,
             caller,
@@ -183,15 +202,16 @@ impl Stub {
     }
 
     async fn worker(&self) -> Result<Arc<Worker>, LoadError> {
-        if let Some(worker) = self.slot.ready() {
+        let Handle { slot, factory, .. } = &self.handle;
+        if let Some(worker) = slot.ready() {
             return Ok(worker);
         }
-        let (registry, factory, slot) = (Arc::clone(&self.registry), Arc::clone(&self.factory), Arc::clone(&self.slot));
+        let (registry, factory, held) = (Arc::clone(&self.registry), Arc::clone(factory), Arc::clone(slot));
         let settled = {
             let registry = Arc::clone(&registry);
             move || registry.make_room()
         };
-        self.slot.worker(move || registry.load(slot, factory), settled).await
+        slot.worker(move || registry.load(held, factory), settled).await
     }
 
     /// Makes the image behind a run that went well, and keeps it: a top level that fails gives none.
@@ -242,6 +262,7 @@ fn at_rest(limits: Limits) -> Invocation {
         limits,
         started: std::time::Instant::now(),
         services: None,
+        loader: false,
         truncate: false,
         console: Console::Discard,
         cancel: Default::default(),

@@ -99,7 +99,7 @@ impl Watched {
             let Ok(stub) = self.neighbours.bound(binding) else { continue };
             let event = Event::Handle(Entrypoint(binding.entrypoint.clone()), "tail".to_owned(), told.clone());
             // It has a budget of its own: the run that it is told of may have used all of that one's.
-            let limits = self.account.limits;
+            let limits = binding.limits.lowered(self.account.limits);
             let ledger = Arc::new(Ledger::new(limits.calls, limits.transfer_bytes, false));
             let services = self.neighbours.services.as_ref().map(|services: &ScopedServices| services.charging(ledger));
             let mut invocation = self.neighbours.invocation(event, limits, services);

@@ -34,7 +34,7 @@ impl CompatibilityDate {
         DateTime::from_timestamp(seconds, 0).map_or(Self::LAST, |time| Self(time.date_naive()))
     }
 
-    pub(super) fn decode(path: &str, raw: &RawValue, today: Self) -> Result<Self, InvalidCode> {
+    pub(crate) fn decode(path: &str, raw: &RawValue, today: Self) -> Result<Self, InvalidCode> {
         let text = json::text(path, raw)?;
         let date = Self::parse(&text).ok_or_else(|| InvalidCode::at(path, "must be a date like \"2026-11-01\""))?;
         if date > today {

@@ -70,7 +70,8 @@ fn check_main(name: &str, main: Option<&ModuleSource>) -> Result<(), InvalidCode
     Err(InvalidCode::at("mainModule", format_args!("{name:?} is {kind}, which cannot be run")))
 }
 
-fn flags(raw: Option<&RawValue>) -> Result<BTreeSet<Flag>, InvalidCode> {
+/// Reads `compatibilityFlags`.
+pub(crate) fn flags(raw: Option<&RawValue>) -> Result<BTreeSet<Flag>, InvalidCode> {
     let mut flags = BTreeSet::new();
     let Some(raw) = raw else { return Ok(flags) };
     for (path, item) in json::items("compatibilityFlags", raw)? {

@@ -19,6 +19,7 @@ const MAX_NAME_BYTES: usize = 256;
 const BINDINGS: &str = "$service, $worker, $secret";
 /// All services as one.
 const UNIFIED: &str = "DO";
+const LOADER: &str = "LOADER";
 
 /// What code sees as `env`, by name.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,8 @@ pub enum ServiceBinding {
     One(Service),
     /// `DO`: all that is granted, under one name.
     Unified,
+    /// `LOADER`, which loads other code.
+    Loader,
 }
 
 impl ServiceBinding {
@@ -56,20 +59,25 @@ impl ServiceBinding {
         match self {
             Self::One(service) => service.name(),
             Self::Unified => UNIFIED,
+            Self::Loader => LOADER,
         }
     }
 
     fn decode(path: &str, raw: &RawValue) -> Result<Self, InvalidCode> {
         let name = json::text(path, raw)?;
-        if name == UNIFIED {
-            return Ok(Self::Unified);
+        match name.as_str() {
+            UNIFIED => return Ok(Self::Unified),
+            LOADER => return Ok(Self::Loader),
+            _ => {}
         }
         Service::from_name(&name).map(Self::One).ok_or_else(|| {
             let known = Service::ALL.map(Service::name).join(", ");
             let unknown = json::shortened(&name);
             InvalidCode::at(
                 path,
-                format_args!("{unknown:?} is no service; services are {known}, and {UNIFIED} for all"),
+                format_args!(
+                    "{unknown:?} is no service; services are {known}, {UNIFIED} for all, {LOADER} to load code"
+                ),
             )
         })
     }

@@ -45,6 +45,19 @@ impl WorkerLimits {
         }
     }
 
+    /// What is lower, of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let lower = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        Self {
+            cpu_ms: lower(self.cpu_ms, other.cpu_ms),
+            sub_requests: lower(self.sub_requests, other.sub_requests),
+            memory_mb: lower(self.memory_mb, other.memory_mb),
+            timeout_ms: lower(self.timeout_ms, other.timeout_ms),
+            fuel: lower(self.fuel, other.fuel),
+        }
+    }
+
     /// Reads `limits`, of a worker or of one of its stubs.
     ///
     /// # Errors

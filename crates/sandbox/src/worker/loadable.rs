@@ -2,7 +2,7 @@
 
 use doer_core::{limits::Limits, scoped::Grants};
 
-use super::{EnvMember, Flag, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, WorkerRef, events};
+use super::{EnvMember, GlobalOutbound, InvalidCode, ServiceBinding, WorkerCode, WorkerRef, events};
 use crate::{
     ModuleSource, Program,
     loader::{Code, EnvBinding, Outbound, Props, WorkerBinding},
@@ -25,6 +25,8 @@ impl WorkerCode {
                 GlobalOutbound::Worker(worker) => Outbound::Worker(bound(worker)),
             },
             tails: self.tails.iter().map(bound).collect(),
+            own_limits: self.limits,
+            disallow_eval: self.disallows_eval(),
             hash: self.hash().to_string(),
             limits: self.limits.lowered(limits),
         })
@@ -53,10 +55,11 @@ impl WorkerCode {
         if self.env.members.is_empty() {
             return None;
         }
-        let bound: Vec<ServiceBinding> = self.env.services().collect();
+        let bound: Vec<ServiceBinding> =
+            self.env.services().filter(|binding| *binding != ServiceBinding::Loader).collect();
         let one = |binding: &ServiceBinding| match binding {
             ServiceBinding::One(service) => Some(*service),
-            ServiceBinding::Unified => None,
+            ServiceBinding::Unified | ServiceBinding::Loader => None,
         };
         let named: Vec<_> = bound.iter().filter_map(one).collect();
         (named.len() == bound.len()).then(|| Grants::of(named))
@@ -73,23 +76,19 @@ impl WorkerCode {
             let what = "a WebAssembly command answers no requests and has no methods to call: use POST /execute";
             return Err(InvalidCode::at("mainModule", what));
         }
-        if self.disallows_eval() {
-            let what = format_args!("{:?} {NOT_YET}", Flag::DisallowEval.name());
-            return Err(InvalidCode::at("compatibilityFlags", what));
-        }
         Ok(())
     }
 }
 
 /// Version and layer in a binary's head: a core module has another layer.
 const COMPONENT: [u8; 4] = [0x0d, 0x00, 0x01, 0x00];
-const NOT_YET: &str = "is not supported yet";
 
 fn binding(member: &EnvMember) -> EnvBinding {
     match member {
         EnvMember::Plain(value) => EnvBinding::Value(value.get().to_owned()),
         EnvMember::Service(ServiceBinding::One(service)) => EnvBinding::Service(*service),
         EnvMember::Service(ServiceBinding::Unified) => EnvBinding::Unified,
+        EnvMember::Service(ServiceBinding::Loader) => EnvBinding::Loader,
         EnvMember::Worker(worker) => EnvBinding::Worker(bound(worker)),
         EnvMember::Secret(name) => EnvBinding::Secret(name.to_string()),
     }
@@ -97,8 +96,8 @@ fn binding(member: &EnvMember) -> EnvBinding {
 
 fn bound(worker: &WorkerRef) -> WorkerBinding {
     WorkerBinding {
-        id: worker.id.to_string(),
         entrypoint: worker.entrypoint.clone(),
         props: worker.props.as_ref().map(|props| Props::Json(props.get().to_owned())),
+        ..WorkerBinding::to(worker.id.as_str())
     }
 }

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use doer_core::time::Clock;
 
+pub(crate) use decode::flags;
+
 pub use compatibility::{CompatibilityDate, Flag};
 pub use env::{Env, EnvMember, MAX_ENV_BYTES, ServiceBinding};
 pub use error::InvalidCode;

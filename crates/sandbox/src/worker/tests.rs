@@ -146,7 +146,8 @@ fn what_is_wrong_with_env_is_told() {
     wrong(
         &env(r#""DB": {"$service": "sql"}"#),
         "env.DB.$service",
-        "\"sql\" is no service; services are db, auth, gateway, schedule, webhooks, email, mcp, queue, and DO for all",
+        "\"sql\" is no service; services are db, auth, gateway, schedule, webhooks, email, mcp, queue, DO for all, \
+         LOADER to load code",
     );
     wrong(&env(r#""DB": {"$service": 1}"#), "env.DB.$service", "must be a string");
     wrong(&env(r#""DB": {"$service": null}"#), "env.DB.$service", "is required");
@@ -355,7 +356,7 @@ fn loadable(members: &str) -> Result<crate::loader::Code, String> {
 
 #[test]
 fn what_can_be_loaded_is_and_the_rest_is_told_by_its_path() {
-    use crate::loader::EnvBinding;
+    use crate::loader::{EnvBinding, Whom};
 
     let code = loadable(r#""env": {"A": {"b": [1]}, "DB": {"$service": "db"}, "DO": {"$service": "DO"}}"#).unwrap();
     let env = [
@@ -370,10 +371,9 @@ fn what_can_be_loaded_is_and_the_rest_is_told_by_its_path() {
         loadable(r#""env": {"W": {"$worker": "x"}, "S": {"$secret": "KEY"}}, "tails": [{"$worker": "t"}]"#).unwrap();
     let members = code.env.unwrap();
     assert_eq!(members[0], ("S".to_owned(), EnvBinding::Secret("KEY".to_owned())));
-    assert!(matches!(&members[1].1, EnvBinding::Worker(worker) if worker.id == "x"));
-    assert_eq!(code.tails[0].id, "t");
-    let refused = loadable(r#""compatibilityFlags": ["disallow_eval"]"#).unwrap_err();
-    assert_eq!(refused, r#"compatibilityFlags: "disallow_eval" is not supported yet"#);
+    assert!(matches!(&members[1].1, EnvBinding::Worker(worker) if worker.worker == Whom::Id("x".to_owned())));
+    assert_eq!(code.tails[0].worker, Whom::Id("t".to_owned()));
+    assert!(loadable(r#""compatibilityFlags": ["disallow_eval"]"#).unwrap().disallow_eval);
 }
 
 #[test]

@@ -79,6 +79,7 @@ pub fn invocation(input: Value) -> Invocation {
         limits: Limits::of(Tier::Tenant),
         services: None,
         started: std::time::Instant::now(),
+        loader: true,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),

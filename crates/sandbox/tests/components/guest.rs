@@ -6,6 +6,7 @@ use doer_core::outbound::{HttpRequest, Redirect};
 use doer_sandbox::{
     Answered, Entrypoint, GuestError, Invocation, Outcome, Program, Reply, Request, WholeReply,
     loader::{Bounds, Code, Outbound, Registry},
+    worker::WorkerLimits,
 };
 use serde_json::Value;
 
@@ -225,6 +226,8 @@ pub fn code(binary: Vec<u8>) -> Code {
         env: None,
         outbound: Outbound::Policy,
         tails: Vec::new(),
+        own_limits: WorkerLimits::default(),
+        disallow_eval: false,
         hash: "h".to_owned(),
         limits: invocation(Value::Null).limits,
     }

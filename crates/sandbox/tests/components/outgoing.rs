@@ -191,7 +191,7 @@ fn a_worker_may_stand_in_the_place_of_the_network_or_nothing() {
             let run = world.invocation(Value::Null);
             stub.fetch_whole(Entrypoint(None), request("/", ""), run).await.unwrap()
         };
-        let gate = || Outbound::Worker(WorkerBinding { id: "gate".to_owned(), entrypoint: None, props: None });
+        let gate = || Outbound::Worker(WorkerBinding::to("gate"));
         let through = fetch(gate(), "/rpc/count").await;
         let reply = through.answer.unwrap();
         assert_eq!((reply.head.status, &reply.body[..]), (202, &b"POST http://db/rpc/count {}"[..]));

@@ -129,7 +129,7 @@ fn a_binding_leads_to_an_entrypoint_of_another_worker_and_bodies_go_through() {
             } }";
         town.bound("shop", shop, []);
         let props = Some(Props::Json("{\"till\":7}".to_owned()));
-        let till = WorkerBinding { id: "shop".to_owned(), entrypoint: Some("Till".to_owned()), props };
+        let till = WorkerBinding { entrypoint: Some("Till".to_owned()), props, ..to("shop") };
         let source = "export default { async fetch(request, env) {
             const response = await env.SHOP.fetch('http://shop/', { method: 'PUT', body: 'abc' });
             const total = await env.TILL.total([1, 2]);
@@ -382,29 +382,5 @@ fn who_goes_away_takes_its_calls_along() {
         while sandbox.stats().running > 0 {
             tokio::task::yield_now().await;
         }
-    });
-}
-
-#[test]
-fn a_called_worker_is_killed_alone() {
-    block_on(async {
-        let source = "export default { async fetch(request, env, ctx) {
-            const failures = [];
-            for (const how of ['spin', 'grow', 'deep', 'flood']) {
-                try { await ctx.exports.Bad[how]() } catch (error) { failures.push(error.name) }
-            }
-            return Response.json(failures);
-        } }
-        export const Bad = {
-            spin() { for (;;) {} }, grow() { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)) },
-            deep() { return this.deep() }, flood() { for (;;) console.log('x'.repeat(1000)) },
-        };";
-        let mut limited = invocation(Value::Null);
-        limited.limits.fuel = 3_000_000_000;
-        limited.limits.memory_bytes = 32 << 20;
-        limited.limits.output_bytes = 100_000;
-        let stub = town().await.bound("bad", source, []);
-        let failures = fetch_with(&stub, limited).await;
-        assert_eq!(failures, r#"["LimitError","LimitError","RangeError","LimitError"]"#);
     });
 }

@@ -107,3 +107,24 @@ fn tails_are_told_of_who_went_away_and_after_what_was_left_to_do() {
         assert_eq!((&events[0]["outcome"], &events[0]["logs"][0]["message"]), (&json!("ok"), &json!(["later"])));
     });
 }
+
+#[test]
+fn nobody_is_told_of_what_a_tail_calls() {
+    block_on(async {
+        let (town, world) = (Town::new(sandbox().await), World::new());
+        let tail = "export default { async tail(events, env) {
+            const called = await (await env.WATCHED.fetch('http://watched/again')).text();
+            await fetch('https://out.test/echo', { method: 'POST', body: JSON.stringify([events[0].event.request.url, called]) });
+        } }";
+        town.bound("circle", tail, [("WATCHED", EnvBinding::Worker(to("watched")))]);
+        let source = "export default { fetch: (request) => new Response(request.url) }";
+        let stub = town.settle("watched", Code { tails: vec![to("circle")], ..code(source) });
+        stub.fetch_whole(Entrypoint::default(), get("/"), world.invocation(Value::Null)).await.unwrap();
+        assert_eq!(told(&world).await, json!(["http://worker.test/", "http://watched/again"]));
+        // Were it told of its own call, it would go on for ever.
+        for _ in 0..50 {
+            assert_eq!(text(&town.bound("other", source, []), "/").await, "http://worker.test/");
+        }
+        assert!(world.seen.sent.lock().unwrap().is_empty());
+    });
+}

@@ -74,5 +74,5 @@ pub fn with_env(source: &str, env: impl IntoIterator<Item = (&'static str, EnvBi
 
 /// The default entrypoint of a worker.
 pub fn to(id: &str) -> WorkerBinding {
-    WorkerBinding { id: id.to_owned(), entrypoint: None, props: None }
+    WorkerBinding::to(id)
 }

@@ -49,7 +49,8 @@ impl LimitTable {
 
 /// Reads one table of limits; every key must be there.
 pub fn read(reader: &mut Reader<'_>) -> Allowance {
-    Allowance { limits: read_limits(reader), rates: read_rates(reader), quota: read_quota(reader) }
+    let loader = reader.boolean("loader");
+    Allowance { limits: read_limits(reader), rates: read_rates(reader), quota: read_quota(reader), loader }
 }
 
 fn read_limits(reader: &mut Reader<'_>) -> Limits {

@@ -18,7 +18,7 @@ impl CacheKey {
         key: &str,
         program: &Program,
         request: &ExecuteRequest<'_>,
-        grants: Grants,
+        (grants, loader): (Grants, bool),
         limits: &Limits,
         caller: &Caller,
         route: Route,
@@ -30,7 +30,7 @@ impl CacheKey {
         hash.add(caller.tier.name().as_bytes());
         // Everything of the user that the code could read from `ctx`.
         hash.add(format!("{:?}", caller.context.auth.user).as_bytes());
-        hash.add(format!("{grants} {limits:?}").as_bytes());
+        hash.add(format!("{grants} {loader} {limits:?}").as_bytes());
         hash.add(&[request.truncate.into(), request.capture_console.into(), request.capture_fetch.into()]);
         hash.add_json(request.input);
         hash.add_json(request.props);

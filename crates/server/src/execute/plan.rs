@@ -27,6 +27,8 @@ use crate::{
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const ID_MAX: usize = 128;
 const CACHE_KEY_MAX: usize = 512;
+/// What loads other code: no service, and selected like one.
+const LOADER: &str = "LOADER";
 
 /// Which of the two routes was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Plan {
     pub scope: Arc<Scope>,
     /// Services that the code gets.
     pub grants: Grants,
+    /// May it load other code?
+    pub loader: bool,
     /// What its namespace may use at once.
     pub rates: Rates,
     /// Where its result is kept.
@@ -80,7 +84,7 @@ impl Plan {
         allowance: &Allowance,
     ) -> Result<Self, ApiError> {
         let program = program::take(&mut request)?;
-        let grants = grant(&request, caller, route)?;
+        let (grants, loader) = grant(&request, caller, route, allowance.loader)?;
         let tier = allowance.limits;
         let size = program.size_bytes();
         if size > tier.code_bytes {
@@ -96,7 +100,7 @@ impl Plan {
             Some(key) if key.is_empty() || key.len() > CACHE_KEY_MAX => {
                 return Err(ApiError::invalid(format_args!("cacheKey: must have 1 to {CACHE_KEY_MAX} bytes")));
             }
-            Some(key) => Some(CacheKey::of(key, &program, &request, grants, &limits, caller, route)),
+            Some(key) => Some(CacheKey::of(key, &program, &request, (grants, loader), &limits, caller, route)),
             None => None,
         };
         Ok(Self {
@@ -114,14 +118,21 @@ impl Plan {
             id,
             scope: Arc::clone(caller.scope()),
             grants,
+            loader,
             rates: allowance.rates,
             cache_key,
         })
     }
 }
 
-/// The services that the code gets: those asked for, all of which the tier must have; else all of the tier's.
-fn grant(request: &ExecuteRequest<'_>, caller: &Caller, route: Route) -> Result<Grants, ApiError> {
+/// The services that the code gets, and whether it gets the loader: what was asked for, all of which the caller must
+/// have; else all that the caller has.
+fn grant(
+    request: &ExecuteRequest<'_>,
+    caller: &Caller,
+    route: Route,
+    loader: bool,
+) -> Result<(Grants, bool), ApiError> {
     let available = Grants::of(caller.tier.services().iter().copied());
     if route == Route::Eval {
         // Refused rather than ignored: pure evaluation has neither.
@@ -131,16 +142,18 @@ fn grant(request: &ExecuteRequest<'_>, caller: &Caller, route: Route) -> Result<
         if request.props.is_some() {
             return Err(ApiError::invalid("props: /eval has no ctx"));
         }
-        return Ok(Grants::default());
+        return Ok((Grants::default(), false));
     }
-    let Some(asked) = &request.bindings else { return Ok(available) };
+    let Some(asked) = &request.bindings else { return Ok((available, loader)) };
     let known = |name: &String| Service::from_name(name).filter(|service| available.has(*service));
-    let denied: Vec<&str> = asked.iter().filter(|name| known(name).is_none()).map(String::as_str).collect();
+    let is_loader = |name: &String| loader && name == LOADER;
+    let denied = asked.iter().filter(|name| known(name).is_none() && !is_loader(name));
+    let denied: Vec<&str> = denied.map(String::as_str).collect();
     if !denied.is_empty() {
         let message = format!("Access denied to bindings: {}. Available: {available}", denied.join(", "));
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
-    Ok(Grants::of(asked.iter().filter_map(known)))
+    Ok((Grants::of(asked.iter().filter_map(known)), asked.iter().any(is_loader)))
 }
 
 /// The tier's limits, lowered by the request. Only a timeout above the tier's is refused; the rest is clamped.

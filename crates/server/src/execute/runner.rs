@@ -159,9 +159,14 @@ impl Runner {
         let started = Instant::now();
         let (flight, _admitted) = self.admit(flight, &plan.rates, plan.limits.wall).await?;
         let (id, cache_key, capture_fetch) = (plan.id.clone(), plan.cache_key, plan.capture_fetch);
+        let namespace = plan.scope.namespace.clone();
         let services = self.scoped(&plan);
         let (program, invocation) = invocation(plan, Some(services), console, flight.cancel.clone(), started);
-        match sandbox.execute(program, invocation).await {
+        let ran = match self.workers.registry() {
+            Ok(registry) => registry.execute(&namespace, program, invocation).await,
+            Err(_) => sandbox.execute(program, invocation).await,
+        };
+        match ran {
             Ok(outcome) => {
                 flight.land(Verdict::of(&outcome), &outcome.usage);
                 Ok(self.keep(outcome, id, cache_key, capture_fetch))
@@ -214,6 +219,7 @@ pub fn invocation(
         context: plan.context,
         surface: plan.surface,
         limits: plan.limits,
+        loader: plan.loader,
         truncate: plan.truncate,
         console: if plan.capture_console { console } else { Console::Discard },
         cancel,

@@ -39,6 +39,8 @@ pub struct WorkerCall {
     pub rates: Rates,
     /// Services that it gets.
     pub grants: Grants,
+    /// May it load other code?
+    pub loader: bool,
     /// Do its requests go out?
     pub network: bool,
     /// `ctx`.
@@ -69,6 +71,7 @@ impl WorkerCall {
             limits,
             rates,
             grants: Grants::of(caller.tier.services().iter().copied()),
+            loader: false,
             network: true,
             context: guest_context(caller, props)?,
             scope: Arc::clone(caller.scope()),
@@ -190,7 +193,7 @@ impl Runner {
         let started = Instant::now();
         let (flight, admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
         let services = self.services_of(&call);
-        let WorkerCall { limits, context, tail, .. } = call;
+        let WorkerCall { limits, context, loader, tail, .. } = call;
         let (console, listening) = match tail {
             Some(tail) => {
                 let (console, listening, listener) = tail.follow(&flight.id, self.clock.now_ms());
@@ -207,6 +210,7 @@ impl Runner {
             limits,
             started,
             services: Some(services),
+            loader,
             truncate: false,
             console,
             cancel: flight.cancel.clone(),

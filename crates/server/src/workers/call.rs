@@ -30,6 +30,7 @@ impl Workers {
         let call = WorkerCall::new(stub, caller, known.limits(allowance.limits), allowance.rates, None)?;
         Ok(WorkerCall {
             grants: known.grants(caller.tier),
+            loader: allowance.loader,
             network: known.network,
             tail: self.tails.of(&key, what),
             registered: Some(key),

@@ -18,9 +18,9 @@ pub struct Installation {
 }
 
 /// Knows the code of one worker of the store.
-struct Stored {
-    workers: Weak<Workers>,
-    key: Key,
+pub(super) struct Stored {
+    pub(super) workers: Weak<Workers>,
+    pub(super) key: Key,
 }
 
 #[async_trait]

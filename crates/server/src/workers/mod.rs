@@ -33,6 +33,7 @@ use doer_services::{
 
 pub use entrypoints::{Found, inspection};
 pub use host::Installation;
+use host::Stored;
 use known::Cache;
 pub use known::Known;
 pub use tail::{Tail, Tailing, Tails};
@@ -148,12 +149,9 @@ impl Workers {
     /// # Errors
     /// `loader_unavailable`.
     pub fn stub(self: &Arc<Self>, namespace: &Namespace, id: &WorkerId) -> Result<Stub, ApiError> {
-        let (workers, namespace, id) = (Arc::clone(self), namespace.clone(), id.clone());
-        let key = key(&namespace, &id);
-        Ok(self.registry()?.get(key, move || {
-            let (workers, namespace, id) = (Arc::clone(&workers), namespace.clone(), id.clone());
-            async move { workers.code(&namespace, &id).await }
-        }))
+        let key = key(namespace, id);
+        let stored = Stored { workers: Arc::downgrade(self), key: key.clone() };
+        Ok(self.registry()?.get(key, stored))
     }
 
     /// A handle on code without a name, which is bound to what its namespace has.
@@ -164,7 +162,11 @@ impl Workers {
         Ok(self.registry()?.load_in(namespace.clone(), code))
     }
 
-    fn registry(&self) -> Result<&Registry, ApiError> {
+    /// Where workers are loaded.
+    ///
+    /// # Errors
+    /// `loader_unavailable`.
+    pub fn registry(&self) -> Result<&Registry, ApiError> {
         let missing = || ApiError::new(ErrorCode::LoaderUnavailable, "Worker Loader not available");
         self.registry.get().ok_or_else(missing)
     }

@@ -30,7 +30,7 @@ const REWIND: [&str; 2] = [
     "UPDATE messages INDEXED BY messages_active SET due_at = ?1 WHERE state = 2 AND due_at > ?2",
 ];
 const TAKE: &str =
-    "SELECT seq, id, body, bytes, attempts, deliveries, created_at FROM messages INDEXED BY messages_ready
+    "SELECT seq, id, body, bytes, attempts, deliveries, created_at, hops FROM messages INDEXED BY messages_ready
     WHERE namespace = ?1 AND queue = ?2 AND state = 1 ORDER BY priority DESC, seq LIMIT ?3";
 const HOLD: &str = "UPDATE messages SET state = 2, attempts = ?2, deliveries = ?3, due_at = ?4 WHERE seq = ?1";
 const EXTEND: &str = "UPDATE messages SET due_at = ?2 WHERE seq = ?1";
@@ -42,8 +42,9 @@ const FINISH: &str = "UPDATE messages SET state = ?2, finished_at = ?3 WHERE seq
 const GIVE_BACK: &str = "UPDATE messages SET state = ?2, attempts = ?3, due_at = ?4, last_error = ?5 WHERE seq = ?1";
 const BURY: &str = "UPDATE messages SET state = 4, finished_at = ?2, last_error = ?3 WHERE seq = ?1";
 const DEAD_LETTER: &str = "INSERT INTO messages
-    (id, namespace, queue, body, bytes, state, max_attempts, priority, last_error, created_at, due_at)
-    SELECT ?2, namespace, queue || ?3, body, bytes, 1, ?4, priority, last_error, ?5, ?5 FROM messages WHERE seq = ?1";
+    (id, namespace, queue, body, bytes, state, max_attempts, priority, last_error, created_at, due_at, hops)
+    SELECT ?2, namespace, queue || ?3, body, bytes, 1, ?4, priority, last_error, ?5, ?5, hops FROM messages
+    WHERE seq = ?1";
 
 /// A message as it was handed out.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,8 @@ pub(super) struct Taken {
     /// Counts every time it was handed out, and so tells one from the next.
     pub deliveries: i64,
     pub created_at: i64,
+    /// How often work has led to other work, up to whoever takes it.
+    pub hops: u32,
 }
 
 impl Taken {
@@ -147,6 +150,7 @@ pub(super) fn take(
             attempts: row.get::<_, u32>(4)? + 1,
             deliveries: row.get::<_, i64>(5)? + 1,
             created_at: row.get(6)?,
+            hops: row.get(7)?,
         });
     }
     drop(rows);

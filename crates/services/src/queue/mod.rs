@@ -175,9 +175,10 @@ impl EmbeddedQueue {
     async fn accept(&self, scope: &Scope, queue: String, drafts: Vec<Draft>) -> Result<Vec<String>, ServiceError> {
         let quota = self.quotas.of(scope.tier, &scope.namespace);
         let (namespace, now) = (scope.namespace.as_str().to_owned(), self.now());
+        let hops = scope.next_hop()?;
         let insert = self
             .store
-            .write(move |transaction| send::insert(transaction, (&namespace, &queue), &drafts, &quota, now))
+            .write(move |transaction| send::insert(transaction, (&namespace, &queue), (&drafts, hops), &quota, now))
             .await?;
         self.alarm.ring();
         Ok(insert)

@@ -14,7 +14,8 @@ pub(super) const CANCELLED: i64 = 5;
 /// `counts` is kept by triggers: what a quota or `getStats` asks for is there, however many messages there are. Its
 /// rows without queue are the namespace's totals. `consumers.waiting` says that a queue has messages which are due: a
 /// pass over the consumers looks at those only.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE messages (
     seq          INTEGER PRIMARY KEY,
     id           TEXT NOT NULL UNIQUE,
@@ -90,4 +91,9 @@ END;
 CREATE TRIGGER queue_emptied AFTER DELETE ON counts WHEN OLD.state = 1 BEGIN
     UPDATE consumers SET waiting = 0 WHERE namespace = OLD.namespace AND queue = OLD.queue;
 END;
-"];
+",
+    "
+-- How often work has led to other work, up to the consumer of the message.
+ALTER TABLE messages ADD COLUMN hops INTEGER NOT NULL DEFAULT 1;
+",
+];

@@ -15,8 +15,8 @@ const BY_KEY: &str = "SELECT id FROM messages INDEXED BY messages_key
 const UNFINISHED: &str = "SELECT coalesce(sum(n), 0), coalesce(sum(bytes), 0) FROM counts
     WHERE namespace = ?1 AND queue = '' AND state < 3";
 const INSERT: &str = "INSERT INTO messages
-    (id, namespace, queue, body, bytes, state, max_attempts, priority, key, created_at, due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    (id, namespace, queue, body, bytes, state, max_attempts, priority, key, created_at, due_at, hops)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// A new message's id.
 pub(super) fn new_id() -> String {
@@ -30,7 +30,7 @@ pub(super) fn new_id() -> String {
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     (namespace, queue): (&str, &str),
-    drafts: &[Draft],
+    (drafts, hops): (&[Draft], u32),
     quota: &Quota,
     now: i64,
 ) -> Result<Vec<String>, Error> {
@@ -58,6 +58,7 @@ pub(super) fn insert(
             draft.key,
             now,
             now.saturating_add(draft.delay_ms),
+            hops,
         ])?;
         ids.push(id);
     }

@@ -89,6 +89,8 @@ impl EmbeddedQueue {
         let taken =
             self.store.write(move |transaction| lease::take(transaction, (&place.0, &place.1), max, until)).await?;
         let at = self.mine.add(taken.iter().map(|message| (message.seq, message.deliveries)).collect());
+        let hops = taken.iter().map(|message| message.hops).max().unwrap_or_default();
+        let scope = Scope { hops, ..scope };
         let batch = Batch { slot, scope, target: registered.consumer.target, messages: taken, _at: at };
         Ok((!batch.messages.is_empty()).then_some(batch))
     }

@@ -220,7 +220,9 @@ impl Schedule for EmbeddedSchedule {
         let hands = self.hands.get().ok_or_else(not_yet)?;
         let schedule = self.me.upgrade().ok_or_else(not_yet)?;
         let (namespace, name) = (scope.namespace.as_str().to_owned(), params.task_name);
-        let job = self.begin_by_hand(hands, namespace.clone(), name.clone()).await?;
+        let hops = scope.next_hop()?;
+        let mut job = self.begin_by_hand(hands, namespace.clone(), name.clone()).await?;
+        job.scope.hops = hops;
         let run = job.attempt.run.clone();
 
         let (tell, told) = oneshot::channel();

@@ -36,7 +36,7 @@ pub(super) struct Hands {
 /// An attempt that is about to be made.
 pub(crate) struct Job {
     pub(super) attempt: Attempt,
-    scope: Scope,
+    pub(super) scope: Scope,
     /// Those that somebody waits for need no slot.
     _slot: Option<Slot<i64>>,
     _at: At<String>,

@@ -91,6 +91,56 @@ interface TailEvent {
   readonly wallTime: number;
 }
 
+/** A worker that code has loaded; nothing is done before an entrypoint of it is called. */
+interface LoadedWorker {
+  /** Any member is a method of that export; `fetch` has it answer a request. */
+  getEntrypoint(name?: string | null, options?: { props?: any; limits?: WorkerLimits }): any;
+}
+
+/** What a worker may use; what is left to whoever calls it where that is less. */
+interface WorkerLimits {
+  cpuMs?: number;
+  subRequests?: number;
+  memoryMb?: number;
+  timeoutMs?: number;
+  fuel?: number;
+}
+
+/** Code for `env.LOADER`. */
+interface LoadedCode {
+  mainModule: string;
+  modules: {
+    [name: string]:
+      | string
+      | { js: string }
+      | { ts: string }
+      | { cjs: string }
+      | { text: string }
+      | { json: any }
+      | { data: ArrayBuffer | ArrayBufferView }
+      | { wasm: ArrayBuffer | ArrayBufferView };
+  };
+  /** Values that can be cloned; services, and stubs of workers. */
+  env?: { [name: string]: any };
+  /** Who answers its requests: a stub, or nobody. As with the code that loads it where absent. */
+  globalOutbound?: any;
+  /** Stubs of workers that are told of its runs. */
+  tails?: any[];
+  limits?: WorkerLimits;
+  compatibilityDate?: string;
+  compatibilityFlags?: string[];
+}
+
+interface Env {
+  /** Loads other code, where that is granted. */
+  readonly LOADER?: {
+    /** The worker that was loaded by that id; its first call asks for the code where it is not loaded. */
+    get(id: string, code: () => LoadedCode | Promise<LoadedCode>): LoadedWorker;
+    /** A worker that is loaded now, and found by nobody else. */
+    load(code: LoadedCode): LoadedWorker;
+  };
+}
+
 /** On whose behalf code runs. */
 interface Context {
   /** What the request gave as `props`; an empty object where it gave nothing. */

@@ -58,7 +58,7 @@ fn marked(ending: &str) -> Evaluate {
          for (let i = 0; i < 40; i++) kept.push(mark(1000 << (i % 12)), 'secret '.repeat(100 + i), {{ ['s' + i]: i }});
          {ending}"
     );
-    Evaluate { program: text(&code), surface: Surface::Full, env: None, loopback: false }
+    Evaluate { program: text(&code), surface: Surface::Full, env: None, loopback: false, disallow_eval: false }
 }
 
 fn invocation() -> Invocation {
@@ -71,6 +71,7 @@ fn invocation() -> Invocation {
         limits,
         services: None,
         started: std::time::Instant::now(),
+        loader: false,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),
@@ -126,7 +127,13 @@ async fn no_heap_survives(keep_resident_bytes: usize) {
         drop(guests);
         // And it works: every slot gives a right answer after every kind of end.
         for _ in 0..SLOTS {
-            let clean = Evaluate { program: text("return 6 * 7"), surface: Surface::Full, env: None, loopback: false };
+            let clean = Evaluate {
+                program: text("return 6 * 7"),
+                surface: Surface::Full,
+                env: None,
+                loopback: false,
+                disallow_eval: false,
+            };
             let answer = Answer::try_from(run(javascript.clone(), clean).await.unwrap()).unwrap();
             assert_eq!(answer.result.get(), "42");
         }

@@ -17,6 +17,7 @@ pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account>
         limits: Limits::of(Tier::Public),
         services: None,
         started: std::time::Instant::now(),
+        loader: false,
         truncate: false,
         console: Console::Capture,
         cancel: CancellationToken::new(),

@@ -40,7 +40,7 @@ impl Parts {
 
 fn program(code: &str) -> Evaluate {
     let program = Program::Text(Source { code: code.to_owned(), mappings: None });
-    Evaluate { program, surface: Surface::Full, env: None, loopback: false }
+    Evaluate { program, surface: Surface::Full, env: None, loopback: false, disallow_eval: false }
 }
 
 async fn made(javascript: &JavaScript, code: &str) -> Image {
@@ -55,6 +55,7 @@ async fn answer(javascript: &JavaScript, image: &Image) -> String {
         limits: Limits::of(Tier::Tenant),
         services: None,
         started: std::time::Instant::now(),
+        loader: false,
         truncate: false,
         console: Console::Capture,
         cancel: Default::default(),
