@@ -8,7 +8,9 @@
 use std::{
     cmp::Reverse,
     collections::HashMap,
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -123,6 +125,16 @@ impl Shelf {
         let _ = file.set_modified(used);
         self.lock().note(place, Entry { bytes: size, used });
         Ok(Some(bytes))
+    }
+
+    /// Is there something that says to be made of what `id` says? To be believed by nobody but who would keep the same.
+    pub(crate) fn has(&self, place: Place, id: ArtifactId) -> bool {
+        let mut found = [0; TRAILER_BYTES / 2];
+        let read = File::open(self.path(place)).and_then(|file| {
+            let at = file.metadata()?.len().saturating_sub(TRAILER_BYTES as u64);
+            file.read_exact_at(&mut found, at)
+        });
+        read.is_ok() && found == *id.as_bytes()
     }
 
     /// Keeps content there, in place of what is there. What cannot be written is only logged.

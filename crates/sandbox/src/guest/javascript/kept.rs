@@ -23,7 +23,7 @@ impl JavaScript {
     /// Keeps the image of a worker for those who look for it later.
     pub(crate) async fn keep_image(&self, spot: &Spot, image: Image) {
         let pool = Arc::clone(&self.pool);
-        spot.keep(self.image_id(spot), move || pool.pack(&image)).await;
+        spot.keep(self.image_id(spot), move || Some(pool.pack(&image))).await;
     }
 
     fn image_id(&self, spot: &Spot) -> ArtifactId {
