@@ -8,6 +8,7 @@ mod failures;
 mod ingress;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod refusals;
 mod streams;
 mod tools;

@@ -89,7 +89,7 @@ impl App {
             let registry = Registry::with_host(sandbox.clone(), config.workers.bounds, Arc::new(host));
             platform.workers.connect(registry);
         }
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(Arc::clone(&platform.workers.counts)));
         let lifecycle = Lifecycle::default();
         let runner = Arc::new(Runner {
             sandbox,

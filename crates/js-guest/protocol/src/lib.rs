@@ -126,7 +126,7 @@ pub enum ModuleBody {
 /// What a program gets to see beside the language and the web platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Surface {
-    /// `input`, `env`, `ctx`, `request`.
+    /// `input`, `env`, `ctx`, `request`, `$`.
     Full,
     /// `input` only: no bindings, no context, no network.
     Pure,
@@ -165,7 +165,7 @@ pub enum Event {
         entrypoint: Option<String>,
         /// Method, in upper case.
         method: String,
-        /// Absolute.
+        /// One that a request may have, as the URL standard serialises it.
         url: String,
         /// Each `char` of a value stands for one byte.
         headers: Vec<(String, String)>,

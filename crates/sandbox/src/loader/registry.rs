@@ -280,9 +280,10 @@ impl Inner {
         let (source, from_disk) = match prepared.map_err(|error| LoadError::Host(Arc::new(error)))? {
             Ok(Prepared::Script(program)) => (Source::script(&code, program), false),
             Ok(Prepared::Image(image)) => (Source::Image(image), true),
-            // Nothing of it would ever be seen.
-            Ok(Prepared::Wasm(_)) if code.env.as_ref().is_some_and(|env| !env.is_empty()) => {
-                let (name, message) = ("TypeError".to_owned(), "env: WebAssembly has none".to_owned());
+            // Services say what it may import; nothing of the rest would ever be seen.
+            Ok(Prepared::Wasm(_)) if code.env.iter().flatten().any(|(_, member)| !member.is_service()) => {
+                let message = "env: WebAssembly can be given services, and nothing else".to_owned();
+                let name = "TypeError".to_owned();
                 return Err(LoadError::Code(Arc::new(GuestError { name, message, ..GuestError::default() })));
             }
             Ok(Prepared::Wasm(compiled)) => {

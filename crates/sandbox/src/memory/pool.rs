@@ -8,6 +8,10 @@ use std::{
 
 use super::{Base, Image, image::Pages, packed, region::Region, written::Written};
 
+/// After so many runs a memory starts anew. Until then each page that one of them wrote is restored after all of them,
+/// and some pages are written by few: whoever evaluates code writes several times as many as who only runs it.
+const RUNS: u32 = 128;
+
 /// The memories of an installation.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -34,6 +38,8 @@ struct Slot {
     open_bytes: usize,
     /// Whose pages lie over those of the base.
     applied: Option<Arc<Pages>>,
+    /// How many have had it since it started anew.
+    runs: u32,
 }
 
 /// A memory that a guest has. Dropping it wipes it, and gives it back.
@@ -104,10 +110,10 @@ impl Pool {
 
     /// An image as bytes, to be kept.
     pub(crate) fn pack(&self, image: &Image) -> Vec<u8> {
-        packed::pack(&self.base, image)
+        packed::pack(image)
     }
 
-    /// The image that such bytes stand for, on a base that was the same to the byte, of so many bytes at most.
+    /// The image that such bytes stand for, on a base that was the same to the byte; its pages have so many bytes at most.
     ///
     /// # Errors
     /// Where they stand for none.
@@ -132,7 +138,7 @@ impl Pool {
         }
         let slot = Region::reserve().and_then(|mut region| {
             self.base.map_into(&mut region)?;
-            Ok(Slot { region, open_bytes: self.base.bytes(), applied: None })
+            Ok(Slot { region, open_bytes: self.base.bytes(), applied: None, runs: 0 })
         });
         if slot.is_err() {
             self.lock().left += 1;
@@ -159,13 +165,14 @@ impl Slot {
         if is_same(self.applied.as_ref(), image) {
             return Ok(());
         }
+        let page_bytes = rustix::param::page_size();
         if let Some(applied) = self.applied.take() {
-            for (offset, page) in applied.iter().filter(|(offset, _)| *offset < heap_bytes) {
-                self.restore(base, None, offset, page.len());
+            for (offset, _) in applied.iter().filter(|(offset, _)| *offset < heap_bytes) {
+                self.restore(base, None, offset, page_bytes);
             }
         }
-        for (offset, page) in image.iter().flat_map(|image| image.iter()) {
-            self.region.bytes_mut(offset..offset + page.len()).copy_from_slice(page);
+        for (offset, patch) in image.iter().flat_map(|image| image.iter()) {
+            patch.apply(self.region.bytes_mut(offset..offset + page_bytes));
         }
         self.applied = image.cloned();
         Ok(())
@@ -186,7 +193,8 @@ impl Slot {
         let applied = self.applied.clone();
         self.resize(heap_bytes(&pool.base, applied.as_ref()))?;
         let (range, start) = (0..self.open_bytes, self.region.start());
-        if let Some(written) = &pool.written {
+        self.runs += 1;
+        if let (Some(written), ..RUNS) = (&pool.written, self.runs) {
             let page_bytes = rustix::param::page_size();
             let most_pages = pool.keep_bytes / page_bytes + applied.as_ref().map_or(0, |pages| pages.count());
             let whole = written.regions(start, range.clone(), most_pages, &mut |region| {
@@ -199,16 +207,19 @@ impl Slot {
                 return Ok(());
             }
         }
-        self.applied = None;
+        (self.applied, self.runs) = (None, 0);
         self.region.discard(range)
     }
 
     /// Puts what belongs there over a page.
     fn restore(&mut self, base: &Base, image: Option<&Pages>, offset: usize, bytes: usize) {
         let page = self.region.bytes_mut(offset..offset + bytes);
-        match image.and_then(|image| image.at(offset)).or_else(|| base.piece(offset, bytes)) {
+        match base.piece(offset, bytes) {
             Some(content) => page.copy_from_slice(content),
             None => page.fill(0),
+        }
+        if let Some(patch) = image.and_then(|image| image.at(offset)) {
+            patch.apply(page);
         }
     }
 }

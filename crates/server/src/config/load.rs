@@ -142,6 +142,7 @@ fn read_workers(reader: &mut Reader<'_>) -> Workers {
             idle: reader.positive_duration("workers.idle"),
         },
         disk_bytes: reader.bytes("workers.disk_mib", MIB),
+        series: reader.integer("workers.series", 0..=100_000),
     }
 }
 

@@ -122,6 +122,8 @@ pub struct Workers {
     pub bounds: Bounds,
     /// How much is kept on disk of what they have become.
     pub disk_bytes: u64,
+    /// Workers with series of their own in `/metrics`.
+    pub series: usize,
 }
 
 /// Compiler processes.

@@ -1,6 +1,10 @@
-//! Metrics in Prometheus' format. Labels are words of our own: nothing that a caller sends can become one.
+//! Metrics in Prometheus' format. Labels are words of our own, but for those of workers, whose number is bounded
+//! (`workers.rs`).
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use axum::http::StatusCode;
 use doer_core::tier::Tier;
@@ -16,6 +20,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::workers::{WorkerCounts, WorkerSeries};
 use crate::execute::Verdict;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,11 +77,13 @@ pub struct Metrics {
     worker_evictions: Counter<u64, AtomicU64>,
     workers_kept: Gauge,
     worker_kept_bytes: Gauge,
+    /// What each worker did.
+    pub worker_counts: Arc<WorkerCounts>,
 }
 
 impl Metrics {
-    /// All of it, at zero.
-    pub fn new() -> Self {
+    /// All of it, at zero, with what is counted of single workers.
+    pub fn new(worker_counts: Arc<WorkerCounts>) -> Self {
         let histograms = || Family::new_with_constructor(buckets as fn() -> Histogram);
         let mut metrics = Self {
             registry: Registry::with_prefix("doer"),
@@ -96,6 +103,7 @@ impl Metrics {
             worker_evictions: Counter::default(),
             workers_kept: Gauge::default(),
             worker_kept_bytes: Gauge::default(),
+            worker_counts,
         };
         let registry = &mut metrics.registry;
         registry.register("executions", "Executions that have ended", metrics.executions.clone());
@@ -132,6 +140,7 @@ impl Metrics {
             "Workers let go for want of room, or of use",
             metrics.worker_evictions.clone(),
         );
+        registry.register_collector(Box::new(WorkerSeries(Arc::clone(&metrics.worker_counts))));
         metrics
     }
 
@@ -183,12 +192,6 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// From 50 microseconds to about 100 seconds.
 fn buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.000_05, 2.0, 22))
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_happened_is_in_the_text() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(Arc::new(WorkerCounts::new(0)));
         metrics.execution(Verdict::GuestError, Tier::Tenant, &Usage::default());
         metrics.request("/execute", StatusCode::OK);
         metrics.result_cache(true);
