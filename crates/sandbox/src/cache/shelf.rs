@@ -1,9 +1,9 @@
 //! What workers have become, on disk: images of heaps and native code, one file for each worker.
 //!
-//! A file's name is its worker's. Behind its content stand the id of what it was made of (the worker's code, and whatever
-//! else decides: the engine, the base) and a keyed hash over all of that. So a file counts for nothing where code or base
-//! are others by now, or under another worker's name, and only who has the installation's key can have written it. What
-//! does not hold is removed, and made again.
+//! A file's name is its worker's. Behind its content stand the id of what it was made of (the worker's code, and
+//! whatever else decides: the engine, the base) and a keyed hash over all of that. So a file counts for nothing where code
+//! or base are others by now, or under another worker's name, and only who has the installation's key can have written it.
+//! What does not hold is removed, and made again.
 
 use std::{
     cmp::Reverse,

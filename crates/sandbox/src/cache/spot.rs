@@ -63,8 +63,8 @@ impl Spot {
         spawn_blocking(move || spot.shelf.find(spot.place, id).and_then(read)).await.ok().flatten()
     }
 
-    /// Keeps what `write` gives, unless it is there already or the worker was removed or replaced meanwhile. For a task of
-    /// its own.
+    /// Keeps what `write` gives, unless it is there already or the worker was removed or replaced meanwhile. For a task
+    /// of its own.
     pub(crate) async fn keep(&self, id: ArtifactId, write: impl FnOnce() -> Option<Vec<u8>> + Send + 'static) {
         let Ok(_turn) = self.shelf.writing.acquire().await else { return };
         let spot = self.clone();
