@@ -2,8 +2,8 @@
 //!
 //! An artifact is native code that this process will jump into. So the directory is the user's alone, the file's
 //! owner is checked, and a keyed hash under the installation's key stands beside each file; what does not verify
-//! is compiled again and replaced. The same goes for what workers have become (`shelf`), whose files may be removed at any
-//! time for want of room.
+//! is compiled again and replaced. The same goes for what workers have become (`shelf`), whose files may be removed at
+//! any time for want of room.
 
 #![expect(unsafe_code, reason = "loading artifacts that doer compiled itself")]
 
@@ -39,8 +39,8 @@ pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Resul
         return unsafe { Component::deserialize(engine, artifact) }.map(Loaded::Component);
     }
     // SAFETY: it came through a pipe from a process that this one started, ran our own compiler in, and lets
-    // compile one module only; the compiler module says what that trust amounts to. On disk it was kept under a key that only
-    // this installation has.
+    // compile one module only; the compiler module says what that trust amounts to. On disk it was kept under a key
+    // that only this installation has.
     unsafe { Module::deserialize(engine, artifact) }.map(Loaded::Module)
 }
 

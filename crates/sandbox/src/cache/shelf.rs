@@ -1,14 +1,16 @@
 //! What workers have become, on disk: images of heaps and native code, one file for each worker.
 //!
-//! A file's name is its worker's. Behind its content stand the id of what it was made of (the worker's code, and whatever
-//! else decides: the engine, the base) and a keyed hash over all of that. So a file counts for nothing where code or base
-//! are others by now, or under another worker's name, and only who has the installation's key can have written it. What
-//! does not hold is removed, and made again.
+//! A file's name is its worker's. Behind its content stand the id of what it was made of (the worker's code, and
+//! whatever else decides: the engine, the base) and a keyed hash over all of that. So a file counts for nothing where code
+//! or base are others by now, or under another worker's name, and only who has the installation's key can have written it.
+//! What does not hold is removed, and made again.
 
 use std::{
     cmp::Reverse,
     collections::HashMap,
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -123,6 +125,16 @@ impl Shelf {
         let _ = file.set_modified(used);
         self.lock().note(place, Entry { bytes: size, used });
         Ok(Some(bytes))
+    }
+
+    /// Is there something that says to be made of what `id` says? To be believed by nobody but who would keep the same.
+    pub(crate) fn has(&self, place: Place, id: ArtifactId) -> bool {
+        let mut found = [0; TRAILER_BYTES / 2];
+        let read = File::open(self.path(place)).and_then(|file| {
+            let at = file.metadata()?.len().saturating_sub(TRAILER_BYTES as u64);
+            file.read_exact_at(&mut found, at)
+        });
+        read.is_ok() && found == *id.as_bytes()
     }
 
     /// Keeps content there, in place of what is there. What cannot be written is only logged.

@@ -63,15 +63,18 @@ impl Spot {
         spawn_blocking(move || spot.shelf.find(spot.place, id).and_then(read)).await.ok().flatten()
     }
 
-    /// Keeps what `write` gives, unless the worker was removed or replaced meanwhile. For a task of its own.
-    pub(crate) async fn keep(&self, id: ArtifactId, write: impl FnOnce() -> Vec<u8> + Send + 'static) {
+    /// Keeps what `write` gives, unless it is there already or the worker was removed or replaced meanwhile. For a task
+    /// of its own.
+    pub(crate) async fn keep(&self, id: ArtifactId, write: impl FnOnce() -> Option<Vec<u8>> + Send + 'static) {
         let Ok(_turn) = self.shelf.writing.acquire().await else { return };
         let spot = self.clone();
         let kept = spawn_blocking(move || {
-            if spot.is_outdated() {
+            if spot.is_outdated() || spot.shelf.has(spot.place, id) {
                 return;
             }
-            spot.shelf.keep(spot.place, id, &write());
+            if let Some(content) = write() {
+                spot.shelf.keep(spot.place, id, &content);
+            }
             // Whoever removed the worker meanwhile may have found no file yet.
             if spot.is_outdated() {
                 spot.shelf.remove(spot.place);

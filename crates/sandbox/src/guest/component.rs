@@ -69,6 +69,14 @@ impl Component {
         Ok(Self { pre, worker, command })
     }
 
+    /// What it was loaded from.
+    ///
+    /// # Errors
+    /// Where there is no memory for it.
+    pub(crate) fn artifact(&self) -> wasmtime::Result<Vec<u8>> {
+        self.pre.component().serialize()
+    }
+
     /// Does once what is asked of it, in a store of its own.
     ///
     /// # Errors

@@ -75,6 +75,11 @@ impl Command {
         Ok(Self { pre })
     }
 
+    /// What it was loaded from.
+    fn artifact(&self) -> wasmtime::Result<Vec<u8>> {
+        self.pre.module().serialize()
+    }
+
     /// Runs it once, in a store of its own.
     ///
     /// # Errors

@@ -32,6 +32,9 @@ fn a_component_is_compiled_once_also_over_restarts() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::new(Sandbox::start(config_on(dir.path(), true).await).await.unwrap(), ROOM);
+        // It is tried before it has a name.
+        assert_eq!(text(&registry.load(code(says("once")))).await, "once");
+        assert_eq!(registry.stats().kept, 0);
         assert_eq!(text(&stub(&registry, says("once"))).await, "once");
         while registry.stats().kept == 0 {
             tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! What workers have become, on disk: found again after an eviction and after a restart, and never served for anything but
-//! the code that it was made of.
+//! What workers have become, on disk: found again after an eviction and after a restart, and never served for anything
+//! but the code that it was made of.
 
 use std::{
     fs,

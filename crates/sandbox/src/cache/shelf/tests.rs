@@ -37,6 +37,8 @@ fn what_was_kept_is_found_also_by_who_comes_later() {
     assert_eq!(later.stats(), (1, fs::metadata(path).unwrap().len()));
     later.keep(place("a"), id("new code"), b"new content");
     assert_eq!(later.find(place("a"), id("new code")).unwrap(), b"new content");
+    assert!(later.has(place("a"), id("new code")));
+    assert!(!later.has(place("a"), id("code")) && !later.has(place("b"), id("code")));
     assert_eq!(later.stats().0, 1);
 }
 

@@ -9,6 +9,9 @@ use crate::{
     cache::{ArtifactId, Spot},
 };
 
+/// To be another with another form of images on disk.
+const KIND: &str = "image in pieces";
+
 impl JavaScript {
     /// The image that was kept of a worker, if its code and the base are still the same.
     pub(crate) async fn find_image(&self, spot: &Spot) -> Option<Image> {
@@ -23,11 +26,11 @@ impl JavaScript {
     /// Keeps the image of a worker for those who look for it later.
     pub(crate) async fn keep_image(&self, spot: &Spot, image: Image) {
         let pool = Arc::clone(&self.pool);
-        spot.keep(self.image_id(spot), move || pool.pack(&image)).await;
+        spot.keep(self.image_id(spot), move || Some(pool.pack(&image))).await;
     }
 
     fn image_id(&self, spot: &Spot) -> ArtifactId {
-        ArtifactId::of(&self.engine, "image", &[self.base.as_bytes(), spot.code()])
+        ArtifactId::of(&self.engine, KIND, &[self.base.as_bytes(), spot.code()])
     }
 }
 

@@ -37,6 +37,17 @@ pub(crate) enum Runnable {
     Component(Component),
 }
 
+impl Runnable {
+    /// What it was loaded from.
+    fn artifact(&self) -> Option<Vec<u8>> {
+        let artifact = match self {
+            Self::Command(command) => command.artifact(),
+            Self::Component(component) => component.artifact(),
+        };
+        artifact.inspect_err(|error| tracing::warn!(%error, "a compiled module cannot be kept")).ok()
+    }
+}
+
 /// Compiles commands and components, and keeps them in memory.
 pub(crate) struct Commands {
     engine: Engine,
@@ -103,19 +114,23 @@ impl Commands {
         let claim = Claim::new(&self.kept, key);
         let compiled = claim.cell.get_or_try_init(|| async {
             account.mark_cold_start();
-            match spot {
-                Some(spot) => match self.find(spot, account).await {
-                    Some(compiled) => Ok(compiled),
-                    None => self.compile(code, text, account, Some(spot)).await,
-                },
-                None => self.compile(code, text, account, None).await,
+            match self.find(spot, account).await {
+                Some(compiled) => Ok(compiled),
+                None => self.compile(code, text, account).await,
             }
         });
-        Ok(compiled.await?.clone())
+        let compiled = compiled.await?.clone();
+        if let Some(spot) = spot.cloned() {
+            // Whoever had it compiled may have had no spot for it: code is tried before it is registered.
+            let (id, runnable) = (self.artifact_id(&spot), compiled.runnable.clone());
+            tokio::spawn(async move { spot.keep(id, move || runnable.artifact()).await });
+        }
+        Ok(compiled)
     }
 
     /// What was compiled before, and runs on this engine.
-    async fn find(&self, spot: &Spot, account: &Arc<Account>) -> Option<Compiled> {
+    async fn find(&self, spot: Option<&Spot>, account: &Arc<Account>) -> Option<Compiled> {
+        let spot = spot?;
         let (engine, load) = (self.engine.clone(), self.load);
         let read = move |artifact: Vec<u8>| Some((load(&engine, &artifact).ok()?, artifact.len()));
         let (loaded, artifact_bytes) = spot.find(self.artifact_id(spot), read).await?;
@@ -123,24 +138,13 @@ impl Commands {
         Some(Compiled { runnable, artifact_bytes, from_disk: true })
     }
 
-    async fn compile(
-        &self,
-        code: &[u8],
-        text: bool,
-        account: &Arc<Account>,
-        spot: Option<&Spot>,
-    ) -> Result<Compiled, End> {
+    async fn compile(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
         let compiled = self.compiler.wasm(code.to_vec(), text).await?;
         // Asked for here too: the pool refuses a module whose memory fits no slot, and does not say why.
         account.grow_memory(compiled.memory_bytes)?;
         let artifact = compiled.artifact;
         let loaded = (self.load)(&self.engine, &artifact).map_err(|refused| self.not_loaded(refused, &artifact))?;
-        let (runnable, artifact_bytes) = (self.link(loaded, account)?, artifact.len());
-        if let Some(spot) = spot.cloned() {
-            let id = self.artifact_id(&spot);
-            tokio::spawn(async move { spot.keep(id, move || artifact).await });
-        }
-        Ok(Compiled { runnable, artifact_bytes, from_disk: false })
+        Ok(Compiled { runnable: self.link(loaded, account)?, artifact_bytes: artifact.len(), from_disk: false })
     }
 
     fn link(&self, loaded: Loaded, account: &Arc<Account>) -> Result<Runnable, End> {
