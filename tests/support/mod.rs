@@ -13,7 +13,7 @@ mod wait;
 pub use answer::Answer;
 pub use client::{Caller, Client};
 pub use data::{DataDir, key_of, token};
-pub use node::node;
+pub use node::{Npm, node};
 pub use ports::free_port;
 pub use secrets::secret;
 pub use server::{Server, Setup};

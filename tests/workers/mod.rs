@@ -2,6 +2,7 @@
 
 mod bindings;
 mod calls;
+mod disk;
 mod events;
 mod failures;
 mod ingress;

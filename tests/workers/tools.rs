@@ -51,6 +51,38 @@ async fn a_directory_becomes_a_worker_and_its_next_version() {
 }
 
 #[tokio::test]
+async fn packages_without_an_esbuild_are_told_how_to_be_bundled() {
+    let server = Server::dev().await;
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("index.js", "export default { fetch: () => new Response('as it is') }");
+    write("package.json", r#"{ "dependencies": { "hono": "^4" } }"#);
+    let path = directory.path().to_str().unwrap();
+    // Where neither the directory nor the search path has one.
+    let deploy = |arguments: &[&str]| {
+        let mut command = doer();
+        command.env("PATH", "").args(["deploy", path, "--id", "unbundled"]).args(arguments);
+        command.args(["--server", &format!("http://127.0.0.1:{}", server.port)]);
+        command.env("DOER_KEY", key_of(Caller::Tenant).unwrap()).output().unwrap()
+    };
+    let output = deploy(&[]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for what in ["package.json names packages", "there is no esbuild", "npm install --save-dev esbuild", "--no-bundle"]
+    {
+        assert!(told.contains(what), "{told}");
+    }
+    assert!(deploy(&["--no-bundle"]).status.success());
+    assert_eq!(fetched(&server, Caller::Tenant, "unbundled", "/").await.text, "as it is");
+
+    write("package.json", r#"{ "dependencies": {}, "devDependencies": { "typescript": "*" } }"#);
+    assert!(deploy(&[]).status.success(), "nothing has to be bundled");
+    write("package.json", "{");
+    let told = String::from_utf8(deploy(&[]).stderr).unwrap();
+    assert!(told.contains("package.json: ") && told.contains("line 1"), "{told}");
+}
+
+#[tokio::test]
 async fn a_tail_hears_calls_and_lines_as_they_happen() {
     let server = Server::start(Setup::dev()).await;
     let source = "

@@ -167,6 +167,7 @@ fn sandbox_config(config: &Config, data: &DataDir, program: PathBuf) -> Result<S
         max_memory_bytes: config.limits.max_memory_bytes(),
         keep_resident_bytes: config.execution.keep_resident_bytes,
         cache_dir: data.cache(),
+        disk_bytes: config.workers.disk_bytes,
         installation_key: data.installation_key()?,
         background_threads: match config.execution.background_threads {
             0 => processors(),

@@ -1,8 +1,8 @@
 // What code that doer runs can see, beside the language and the web platform (lib "ES2023" with "WebWorker" or "DOM").
 //
-// Code is the body of an async function with `input`, `env`, `ctx` and `request` in scope, whose `return` gives the
-// result; or an arrow function, called with `(input, env, ctx)`; or a module, whose default export is such a function
-// or an object with a `fetch` method. `POST /eval` gives code its `input`, and nothing else of this.
+// Code is the body of an async function with `input`, `env`, `ctx`, `request` and `$` in scope, whose `return` gives
+// the result; or an arrow function, called with `(input, env, ctx)`; or a module, whose default export is such a
+// function or an object with a `fetch` method. `POST /eval` gives code its `input`, and nothing else of this.
 //
 // What goes into a service is `unknown` where it may be any JSON; what comes out of it is `any` there.
 

@@ -1,4 +1,4 @@
-//! structuredClone, crypto and performance.
+//! structuredClone, crypto, performance and dates.
 
 use super::run;
 
@@ -160,5 +160,35 @@ fn the_clock_starts_with_the_invocation() {
         equal(performance.toJSON().timeOrigin, performance.timeOrigin);
         assert(performance instanceof EventTarget);
         assert(new Event('x').timeStamp >= now);
+    "#);
+}
+
+#[test]
+fn a_date_that_is_set_to_no_number_is_invalid() {
+    run(r#"
+        const units = ['Milliseconds', 'Seconds', 'Minutes', 'Hours', 'Date', 'Month', 'FullYear'];
+        const setters = units.flatMap((unit) => [`set${unit}`, `setUTC${unit}`]).concat('setYear');
+        for (const name of setters) {
+            for (const fields of [[NaN], [Infinity], ['x'], [], [undefined]]) {
+                const date = new Date(1e12);
+                equal(date[name](...fields), NaN, name);
+                equal(date.getTime(), NaN, `${name} ${fields}`);
+            }
+            const date = new Date(1e12);
+            equal(date[name](5), date.getTime(), name);
+            assert(date.getTime() !== 1e12, name);
+            equal(new Date(NaN)[name](5) > -1e15, name.endsWith('Year'), name);
+            throws(TypeError, () => Date.prototype[name].call({}, 1));
+            const { value, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(Date.prototype, name);
+            same([value.name, writable, enumerable, configurable], [name, true, false, true]);
+            assert(`${value}`.includes('[native code]') && !('prototype' in value), name);
+        }
+        equal(new Date(0).setUTCFullYear(2024, 1, 29), Date.UTC(2024, 1, 29));
+        equal(new Date(0).setHours(1, 2, 3, 4), 3723004);
+        same(setters.map((name) => Date.prototype[name].length), [1, 1, 2, 2, 3, 3, 4, 4, 1, 1, 2, 2, 3, 3, 1]);
+        // An invalid date is asked for before the arguments are.
+        const date = new Date(NaN);
+        equal(date.setHours({ valueOf() { date.setTime(7); return 1; } }), NaN);
+        equal(date.getTime(), 7);
     "#);
 }

@@ -75,7 +75,8 @@ fn read(path: &std::path::Path, id: Option<String>, bundle: bool) -> Result<Work
         None => modules::usual_main(&found)
             .ok_or("there is no index.js or the like: name one in worker.toml, as mainModule")?,
     };
-    if bundle && let Some(esbuild) = bundle::esbuild(&directory) {
+    let esbuild = if bundle { bundle::esbuild(&directory)? } else { None };
+    if let Some(esbuild) = esbuild {
         found = Map::from_iter([(bundle::NAME.to_owned(), bundle::bundle(&esbuild, &directory, &main)?.into())]);
         code.insert("mainModule".to_owned(), bundle::NAME.into());
     } else {

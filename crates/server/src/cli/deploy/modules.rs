@@ -8,19 +8,20 @@ use serde_json::{Map, Value, json};
 /// Text whose kind the name says.
 const CODE: [&str; 10] = ["js", "mjs", "cjs", "ts", "mts", "tsx", "jsx", "json", "txt", "wat"];
 /// Text that is imported as text.
-const TEXT: [&str; 5] = ["html", "css", "svg", "xml", "csv"];
+pub const TEXT: [&str; 5] = ["html", "css", "svg", "xml", "csv"];
 /// Files of tools.
 const TOOLS: [&str; 3] = ["package.json", "package-lock.json", "tsconfig.json"];
 const PACKAGES: &str = "node_modules";
 /// Where one starts, where nobody says.
-const USUAL: [&str; 8] =
-    ["index.ts", "index.js", "main.ts", "main.js", "src/index.ts", "src/index.js", "src/main.ts", "src/main.js"];
+const USUAL: [&str; 4] = ["index", "main", "src/index", "src/main"];
+const USUAL_ENDINGS: [&str; 3] = ["ts", "js", "tsx"];
 /// Directories within directories.
 const MAX_DEPTH: usize = 32;
 
 /// The module to start with, where nobody says.
 pub fn usual_main(modules: &Map<String, Value>) -> Option<String> {
-    USUAL.into_iter().find(|name| modules.contains_key(*name)).map(ToOwned::to_owned)
+    let names = USUAL.iter().flat_map(|name| USUAL_ENDINGS.map(|ending| format!("{name}.{ending}")));
+    names.into_iter().find(|name| modules.contains_key(name))
 }
 
 /// One file.
