@@ -72,5 +72,10 @@ async fn slots_in_use_are_told() {
     }
     first.await.unwrap().assert_ended_by("cancelled");
     second.await.unwrap().assert_ended_by("cancelled");
-    assert!(gauge("doer_executions_running 0").await && gauge("doer_executions_waiting 0").await);
+    // A slot is wiped after its execution was answered.
+    eventually("none runs, none waits", async || {
+        let both = gauge("doer_executions_running 0").await && gauge("doer_executions_waiting 0").await;
+        both.then_some(())
+    })
+    .await;
 }
