@@ -27,7 +27,11 @@ use doer_core::{
     tier::{Namespace, Tier},
     time::SystemClock,
 };
-use doer_sandbox::{CompilerConfig, Console, Event, Image, Invocation, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{
+    Body, CompilerConfig, Console, Entrypoint, Event, Image, Invocation, ModuleSource, Program, Request, Sandbox,
+    SandboxConfig, Surface,
+    loader::{Bounds, Code, Key, Outbound, Registry},
+};
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
 
@@ -133,6 +137,24 @@ fn invocation() -> Invocation {
     }
 }
 
+/// What a client sends, as HTTP brings it.
+fn request() -> Request {
+    let header = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let headers = [
+        ("host", "127.0.0.1:8787"),
+        ("content-type", "application/json"),
+        ("content-length", "14"),
+        ("user-agent", "bench/1.0"),
+        ("accept", "*/*"),
+    ];
+    Request {
+        method: "POST".to_owned(),
+        url: "http://127.0.0.1:8787/orders/17?full=1".to_owned(),
+        headers: headers.map(header).into(),
+        body: Body::from(r#"{"key":"key7"}"#),
+    }
+}
+
 fn engine(criterion: &mut Criterion) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("runtime");
     let dir = tempfile::tempdir().expect("directory");
@@ -163,6 +185,33 @@ fn engine(criterion: &mut Criterion) {
             .to_async(&runtime)
             .iter(|| async { answer(sandbox.execute_image(image.clone(), invocation()).await.expect("an outcome")) });
     });
+
+    for (name, source) in [
+        ("warm worker: fetch answered with a text", "export default { fetch() { return new Response('hello') } }"),
+        (
+            "warm worker: fetch that reads JSON and answers JSON",
+            "export default { async fetch(request) { const { key } = await request.json(); return Response.json({ key }) } }",
+        ),
+    ] {
+        let modules = [("main.js".to_owned(), ModuleSource::Js(source.to_owned()))].into();
+        let code = Code {
+            program: Program::Modules { main: "main.js".to_owned(), modules },
+            env: None,
+            outbound: Outbound::Policy,
+            tails: Vec::new(),
+            hash: name.to_owned(),
+            limits: Limits::of(Tier::Tenant),
+        };
+        let bounds = Bounds { workers: 10, bytes: 1 << 30, idle: Duration::from_secs(3600) };
+        let key = Key { namespace: Namespace::parse("tenant:bench").expect("a namespace"), id: "bench".to_owned() };
+        let stub = Registry::new(sandbox.clone(), bounds).get(key, move || std::future::ready(Ok(code.clone())));
+        criterion.bench_function(name, |bencher| {
+            bencher.to_async(&runtime).iter(|| async {
+                let answered = stub.fetch(Entrypoint::default(), request(), invocation()).await.expect("an answer");
+                black_box(answered.whole_reply(1 << 20).await.expect("an outcome").answer).expect("a reply");
+            });
+        });
+    }
 
     let mut salt = 1;
     criterion.bench_function("cold code: instantiate, evaluate, run, reset", |bencher| {

@@ -18,7 +18,7 @@ use crate::{
     random,
     raw::{self, Kind},
     scope, services, timers,
-    web::{self, IncomingBody, SentResponse},
+    web::{self, IncomingBody, ResponseKind, SentResponse},
     worker,
 };
 
@@ -294,14 +294,14 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
                 return Ok(Step::Finished);
             }
         } else if let Some(outcome) = outcome_of(ctx)? {
+            let kind = outcome.as_ref().ok().and_then(|value| web::response_kind(ctx, value));
             if let Ok(value) = &outcome
-                && web::is_response(ctx, value)
+                && kind == Some(ResponseKind::Streamed)
             {
                 if ASKED.get() == Asked::Response {
-                    if web::is_streamed(ctx, value)? {
-                        return send(ctx, value.clone());
-                    }
-                } else if let Some(buffered) = web::buffer_response(ctx, value)? {
+                    return send(ctx, value.clone());
+                }
+                if let Some(buffered) = web::buffer_response(ctx, value)? {
                     RESULT.set(Some(Persistent::save(ctx, buffered)));
                     continue;
                 }
@@ -312,7 +312,7 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
             if let Ok(value) = outcome
                 && ASKED.get().early()
             {
-                let step = finish(ctx, value)?;
+                let step = finish(ctx, value, kind.is_some())?;
                 let Step::Done(answer) = step else { return Ok(step) };
                 ANSWERED.set(true);
                 return Ok(Step::Responded(answer));
@@ -345,7 +345,10 @@ fn advance(ctx: &Ctx<'_>) -> Result<Step<'static>> {
             ..Exception::default()
         }),
         Some(Err(thrown)) => Step::Failed(error::describe_value(ctx, &thrown)),
-        Some(Ok(value)) => finish(ctx, value)?,
+        Some(Ok(value)) => {
+            let is_response = web::response_kind(ctx, &value).is_some();
+            finish(ctx, value, is_response)?
+        }
     })
 }
 
@@ -403,17 +406,17 @@ fn background_is_done(ctx: &Ctx<'_>) -> Result<bool> {
     Ok(done)
 }
 
-fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Step<'static>> {
+fn finish<'js>(ctx: &Ctx<'js>, value: Value<'js>, is_response: bool) -> Result<Step<'static>> {
     match ASKED.get() {
         Asked::Nothing => return Ok(Step::Done(Answer::Result { json: "null".into(), response: None })),
         Asked::Cloned => return Ok(Step::Done(Answer::Cloned(web::to_wire(ctx, value, "result")?.into()))),
-        Asked::Response if !web::is_response(ctx, &value) => {
+        Asked::Response if !is_response => {
             let text = format!("The handler's fetch() must return a Response, and returned {}", value.type_of());
             return Err(rquickjs::Exception::throw_type(ctx, &text));
         }
         Asked::Result | Asked::Returned | Asked::Response => {}
     }
-    if web::is_response(ctx, &value) {
+    if is_response {
         let response = web::take_response(ctx, value)?;
         let body = response.body.unwrap_or_default();
         if ASKED.get() == Asked::Response {

@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 
-use rquickjs::{Ctx, Error, Exception, Result, Value, qjs};
+use rquickjs::{Array, Ctx, Error, Exception, Result, Value, qjs};
 
 /// Runs a script whose first character stands at line `line` of `file`, so that a wrapper before the
 /// user's text does not shift the lines in stack traces.
@@ -158,6 +158,24 @@ pub fn same_object(a: &Value<'_>, b: &Value<'_>) -> bool {
         qjs::JS_VALUE_GET_TAG(a.as_raw()) == qjs::JS_VALUE_GET_TAG(b.as_raw())
             && qjs::JS_VALUE_GET_PTR(a.as_raw()) == qjs::JS_VALUE_GET_PTR(b.as_raw())
     }
+}
+
+/// An array of these. Filling one item by item could run setters that user code put on its prototype.
+///
+/// # Errors
+/// Only out of memory.
+pub fn array<'js>(ctx: &Ctx<'js>, items: &[Value<'js>]) -> Result<Array<'js>> {
+    let count = i32::try_from(items.len()).map_err(|_| Error::Unknown)?;
+    // SAFETY: the array takes over a reference of each item, made for it; it is ours.
+    let array = unsafe {
+        let items: Vec<_> = items.iter().map(|item| qjs::JS_DupValue(ctx.as_raw().as_ptr(), item.as_raw())).collect();
+        let array = qjs::JS_NewArrayFrom(ctx.as_raw().as_ptr(), count, items.as_ptr());
+        if qjs::JS_IsException(array) {
+            return Err(Error::Exception);
+        }
+        Value::from_raw(ctx.clone(), array)
+    };
+    array.get()
 }
 
 /// A copy of the bytes behind an `ArrayBuffer` or a view of one; `None` for anything else and where the

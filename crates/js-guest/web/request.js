@@ -3,7 +3,7 @@
   'use strict';
   const {
     SECRET, anySignal, bodyContent, choice, cloneContent, copyList, define, dictionary, extractBody, headerList, headerLookup,
-    headerNameOf, headerValue, isAbortSignal, isObject, isToken, makeHeaders, mixBody, moveContent, requestUrl, spendContent, str, takeContent, urlHref,
+    isAbortSignal, isObject, isToken, makeHeaders, mixBody, moveContent, requestUrl, spendContent, str, takeContent, urlHref,
   } = native;
   const upper = native.uncurry(String.prototype.toUpperCase);
 
@@ -175,14 +175,13 @@
       native.requestCare = (request) => [request.#description.cache, request.#description.integrity];
       // The signal that can abort a request; undefined where there is none.
       native.requestSignal = (request) => request.#signal ?? request.#followed;
-      native.newRequest = (url, method, body, ...list) => {
-        const request = new Request(SECRET);
-        request.#url = requestUrl(url);
-        request.#method = methodOf(method);
-        for (let i = 0; i < list.length; i += 2) {
-          list[i] = headerNameOf(list[i]);
-          list[i + 1] = headerValue(list[i + 1]);
-        }
+      // The one that a run is asked with lies ready: a heap serves one run.
+      let ready = new Request(SECRET);
+      native.newRequest = (url, method, list, body) => {
+        const request = ready ?? new Request(SECRET);
+        ready = undefined;
+        request.#url = url;
+        request.#method = method in STANDARD ? method : methodOf(method);
         request.#list = list;
         if (body !== undefined && body !== null) request.#content = bodyContent(typeof body === 'number' ? native.bodyFrom(body) : body, null);
         return request;

@@ -115,7 +115,9 @@
       };
       mixBody(Response.prototype, (response) => response.#content, (response) => response.#list);
       native.brand((v) => #status in v);
-      native.isResponse = (v) => isObject(v) && #status in v;
+      const isStreamed = (response) => response.#content !== null && isStreaming(response.#content);
+      // 0: none; 1: with its body at hand, if it has one; 2: with one that comes piece by piece.
+      native.responseKind = (v) => (#status in v ? (isStreamed(v) ? 2 : 1) : 0);
       native.networkResponse = (status, statusText, url, redirected, body, ...list) => {
         const response = new Response(SECRET);
         response.#status = status;
@@ -142,7 +144,7 @@
           return response;
         })();
       };
-      native.isStreamedResponse = (response) => response.#content !== null && isStreaming(response.#content);
+      native.isStreamedResponse = isStreamed;
       native.takeResponse = (response) => {
         const content = response.#content;
         return [response.#status, response.#list, content === null ? null : takeContent(content)];

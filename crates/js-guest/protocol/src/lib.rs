@@ -165,7 +165,7 @@ pub enum Event {
         entrypoint: Option<String>,
         /// Method, in upper case.
         method: String,
-        /// Absolute.
+        /// One that a request may have, as the URL standard serialises it.
         url: String,
         /// Each `char` of a value stands for one byte.
         headers: Vec<(String, String)>,

@@ -5,17 +5,18 @@
 
 use doer_guest_protocol::Response;
 use rquickjs::{
-    Array, Ctx, Error, Exception, Function, JsLifetime, Object, Promise, Result, TypedArray, Value, function::Args,
+    Array, Ctx, Error, Exception, Function, IntoJs, JsLifetime, Object, Promise, Result, TypedArray, Value,
+    function::Args,
 };
 
 use super::{bytes, text::Text};
+use crate::raw;
 
 /// Functions of the platform's scripts, kept out of JavaScript's reach.
 struct Handoff<'js> {
-    is_response: Function<'js>,
+    response_kind: Function<'js>,
     buffer_response: Function<'js>,
     take_response: Function<'js>,
-    is_streamed: Function<'js>,
     send_response: Function<'js>,
     new_request: Function<'js>,
     bytes_of: Function<'js>,
@@ -46,10 +47,9 @@ pub struct TakenResponse {
 /// Keeps what the scripts have left in `native`.
 pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     let handoff = Handoff {
-        is_response: native.get("isResponse")?,
+        response_kind: native.get("responseKind")?,
         buffer_response: native.get("bufferResponse")?,
         take_response: native.get("takeResponse")?,
-        is_streamed: native.get("isStreamedResponse")?,
         send_response: native.get("sendResponse")?,
         new_request: native.get("newRequest")?,
         bytes_of: native.get("bytesOf")?,
@@ -60,10 +60,27 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     ctx.store_userdata(handoff).map(|_| ()).map_err(|_| Error::Unknown)
 }
 
-/// Says whether `value` was made by the platform's own `Response`, or by a class that extends it.
-pub fn is_response<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> bool {
-    let asked = function(ctx, |handoff| handoff.is_response.clone()).and_then(|ask| ask.call((value.clone(),)));
-    without_exception(ctx, asked).unwrap_or(false)
+/// How the body of a response comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseKind {
+    /// At once, if there is one.
+    Whole,
+    /// Piece by piece.
+    Streamed,
+}
+
+/// What kind of response a value is; `None` where it was not made by the platform's own `Response`, or by a class that
+/// extends it.
+pub fn response_kind<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Option<ResponseKind> {
+    if !value.is_object() {
+        return None;
+    }
+    let asked = function(ctx, |handoff| handoff.response_kind.clone()).and_then(|ask| ask.call((value.clone(),)));
+    match without_exception(ctx, asked) {
+        Some(1) => Some(ResponseKind::Whole),
+        Some(2) => Some(ResponseKind::Streamed),
+        _ => None,
+    }
 }
 
 /// A promise of the same response with its whole body at hand; `None` where it is already.
@@ -85,14 +102,6 @@ pub fn take_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<TakenResp
     Ok(TakenResponse { status: parts.get(0)?, headers, body: body_bytes(&parts.get(2)?)?, content_type })
 }
 
-/// Does the body of a response come piece by piece?
-///
-/// # Errors
-/// A `TypeError` in JavaScript where `value` is no response.
-pub fn is_streamed<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<bool> {
-    function(ctx, |handoff| handoff.is_streamed.clone())?.call((value.clone(),))
-}
-
 /// A `Response` whose body is on its way.
 pub struct SentResponse<'js> {
     /// HTTP status.
@@ -112,10 +121,11 @@ pub fn send_response<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<SentRespo
     Ok(SentResponse { status: parts.get(0)?, headers: pairs(&parts.get(1)?)?, end: parts.get(2)? })
 }
 
-/// A `Request` as a handler receives it. Names of headers may have any case.
+/// A `Request` as a handler receives it. The URL is one that a request may have, in its serialised form; names of headers
+/// may have any case.
 ///
 /// # Errors
-/// A `TypeError` in JavaScript where the standard refuses the URL, the method or a header.
+/// A `TypeError` in JavaScript where the standard refuses the method or a header.
 pub fn new_request<'js>(
     ctx: &Ctx<'js>,
     url: &str,
@@ -123,17 +133,13 @@ pub fn new_request<'js>(
     headers: &[(String, String)],
     body: Option<IncomingBody<'_>>,
 ) -> Result<Value<'js>> {
-    let body = body.map(|body| incoming(ctx, body)).transpose()?;
-    // Headers go as arguments: filling an array could run setters that user code put on its prototype.
-    let mut args = Args::new(ctx.clone(), 3 + 2 * headers.len());
-    args.push_arg(url)?;
-    args.push_arg(method)?;
-    args.push_arg(body)?;
+    let mut list = Vec::with_capacity(2 * headers.len());
     for (name, value) in headers {
-        args.push_arg(name.as_str())?;
-        args.push_arg(value.as_str())?;
+        list.push(super::headers::name(ctx, name)?.into_js(ctx)?);
+        list.push(super::headers::value(ctx, value)?.into_js(ctx)?);
     }
-    function(ctx, |handoff| handoff.new_request.clone())?.call_arg(args)
+    let body = body.map(|body| incoming(ctx, body)).transpose()?;
+    function(ctx, |handoff| handoff.new_request.clone())?.call((url, method, raw::array(ctx, &list)?, body))
 }
 
 /// A `Response` as the network gave it.

@@ -1,5 +1,7 @@
 //! The Fetch standard's rules for header names and values.
 
+use std::borrow::Cow;
+
 use rquickjs::{Ctx, Exception, Function, IntoJs, Object, Result, Value};
 
 use super::text::Text;
@@ -15,24 +17,41 @@ pub fn install(native: &Object<'_>) -> Result<()> {
 
 /// The name in lower case; a name that is so already comes back as it is.
 fn header_name<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Value<'js>> {
-    let name: Text = value.get()?;
-    if !is_token(&name.0) {
-        return Err(Exception::throw_type(&ctx, "Invalid header name"));
+    let given: Text = value.get()?;
+    match name(&ctx, &given.0)? {
+        Cow::Borrowed(_) => Ok(value),
+        Cow::Owned(lower) => lower.into_js(&ctx),
     }
-    if name.0.bytes().any(|b| b.is_ascii_uppercase()) {
-        return name.0.to_ascii_lowercase().into_js(&ctx);
-    }
-    Ok(value)
 }
 
 /// The value without the white space around it, which the standard calls normalising.
 fn header_value<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Value<'js>> {
-    let text: Text = value.get()?;
-    let trimmed = text.0.trim_matches(['\t', '\n', '\r', ' ']);
-    if trimmed.chars().any(|c| matches!(c, '\0' | '\n' | '\r') || u32::from(c) > 0xFF) {
-        return Err(Exception::throw_type(&ctx, "Invalid header value"));
+    let given: Text = value.get()?;
+    let trimmed = self::value(&ctx, &given.0)?;
+    if trimmed.len() == given.0.len() { Ok(value) } else { trimmed.into_js(&ctx) }
+}
+
+/// A header's name as it is kept: in lower case.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where it is none.
+pub fn name<'a>(ctx: &Ctx<'_>, text: &'a str) -> Result<Cow<'a, str>> {
+    if !is_token(text) {
+        return Err(Exception::throw_type(ctx, "Invalid header name"));
     }
-    if trimmed.len() == text.0.len() { Ok(value) } else { trimmed.into_js(&ctx) }
+    Ok(if text.bytes().any(|b| b.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() })
+}
+
+/// A header's value as it is kept: without the white space around it.
+///
+/// # Errors
+/// A `TypeError` in JavaScript where it is none.
+pub fn value<'a>(ctx: &Ctx<'_>, text: &'a str) -> Result<&'a str> {
+    let trimmed = text.trim_matches(['\t', '\n', '\r', ' ']);
+    if trimmed.chars().any(|c| matches!(c, '\0' | '\n' | '\r') || u32::from(c) > 0xFF) {
+        return Err(Exception::throw_type(ctx, "Invalid header value"));
+    }
+    Ok(trimmed)
 }
 
 /// The phrase that RFC 9110 and its registry have for a status: HTTP/2 sends none, and HTTP/1 rarely another.

@@ -33,8 +33,8 @@ mod url_pattern;
 mod tests;
 
 pub use handoff::{
-    IncomingBody, SentResponse, TakenResponse, buffer_response, bytes_of, fetch_function, is_response, is_streamed,
-    new_request, report, response_from_network, send_response, take_response,
+    IncomingBody, ResponseKind, SentResponse, TakenResponse, buffer_response, bytes_of, fetch_function, new_request,
+    report, response_from_network, response_kind, send_response, take_response,
 };
 pub use stubs::{absent_service, exports, from_wire, loader, to_wire, worker};
 

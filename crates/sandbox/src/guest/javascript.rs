@@ -1,5 +1,6 @@
 //! JavaScript: the engine module on a heap image, and the messages between us and it.
 
+mod asked;
 pub(crate) mod operations;
 mod pieces;
 #[cfg(test)]
@@ -8,14 +9,12 @@ mod workers;
 
 use std::{sync::Arc, time::Duration};
 
-use doer_guest_protocol::{
-    self as protocol, Data, Evaluate, Exception, Invoke, Level, RequestBody, Step, decode, encode,
-};
+use doer_guest_protocol::{self as protocol, Evaluate, Exception, Invoke, Level, Step, decode, encode};
 use serde_json::value::RawValue;
 use wasmtime::{Caller, Engine, Extern, ExternType, Instance, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
 
 use crate::{
-    Answer, Body, Entrypoint, Error, Event, GuestError, Invocation, Reply, ResponseHead,
+    Answer, Body, Error, GuestError, Invocation, Reply, ResponseHead,
     account::Account,
     body::Writer,
     cache::{ArtifactId, Cache},
@@ -244,7 +243,7 @@ impl Guest {
         getrandom::fill(&mut seed).map_err(|error| Error::Protocol(error.to_string()))?;
         let account = Arc::clone(&self.store.data().account);
         let message = Invoke {
-            event: asked(&invocation.event, account.has_incoming()),
+            event: asked::event(&invocation.event, account.has_incoming())?,
             context: invocation.context.get().to_owned(),
             seed: u64::from_le_bytes(seed),
             services: account.door.as_ref().map(Door::granted),
@@ -388,39 +387,6 @@ enum Next {
 impl Next {
     fn unexpected(&self) -> End {
         End::Host(Error::Protocol(format!("unexpected step: {self:?}")))
-    }
-}
-
-/// An event as the guest is told of it.
-fn asked(event: &Event, streams: bool) -> protocol::Event {
-    match event {
-        Event::Execute(input) => protocol::Event::Execute { input: input.as_ref().map(|input| input.get().to_owned()) },
-        Event::Fetch(Entrypoint(entrypoint), request) => protocol::Event::Fetch {
-            entrypoint: entrypoint.clone(),
-            method: request.method.clone(),
-            url: request.url.clone(),
-            headers: request.headers.clone(),
-            body: if streams {
-                Some(RequestBody::Stream(pieces::REQUEST))
-            } else {
-                request.body.whole().and_then(Option::as_ref).map(|bytes| RequestBody::Whole(bytes.to_vec()))
-            },
-        },
-        Event::Call(Entrypoint(entrypoint), method, arguments) => protocol::Event::Call {
-            entrypoint: entrypoint.clone(),
-            method: method.clone(),
-            arguments: Data::Json(arguments.get().to_owned()),
-        },
-        Event::CallCloned(Entrypoint(entrypoint), method, arguments) => protocol::Event::Call {
-            entrypoint: entrypoint.clone(),
-            method: method.clone(),
-            arguments: Data::Cloned(arguments.clone()),
-        },
-        Event::Handle(Entrypoint(entrypoint), handler, event) => protocol::Event::Handle {
-            entrypoint: entrypoint.clone(),
-            handler: handler.clone(),
-            event: event.get().to_owned(),
-        },
     }
 }
 

@@ -8,6 +8,10 @@ use std::{
 
 use super::{Base, Image, image::Pages, region::Region, written::Written};
 
+/// After so many runs a memory starts anew. Until then each page that one of them wrote is restored after all of them,
+/// and some pages are written by few: whoever evaluates code writes several times as many as who only runs it.
+const RUNS: u32 = 128;
+
 /// The memories of an installation.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -34,6 +38,8 @@ struct Slot {
     open_bytes: usize,
     /// Whose pages lie over those of the base.
     applied: Option<Arc<Pages>>,
+    /// How many have had it since it started anew.
+    runs: u32,
 }
 
 /// A memory that a guest has. Dropping it wipes it, and gives it back.
@@ -119,7 +125,7 @@ impl Pool {
         }
         let slot = Region::reserve().and_then(|mut region| {
             self.base.map_into(&mut region)?;
-            Ok(Slot { region, open_bytes: self.base.bytes(), applied: None })
+            Ok(Slot { region, open_bytes: self.base.bytes(), applied: None, runs: 0 })
         });
         if slot.is_err() {
             self.lock().left += 1;
@@ -173,7 +179,8 @@ impl Slot {
         let applied = self.applied.clone();
         self.resize(heap_bytes(&pool.base, applied.as_ref()))?;
         let (range, start) = (0..self.open_bytes, self.region.start());
-        if let Some(written) = &pool.written {
+        self.runs += 1;
+        if let (Some(written), ..RUNS) = (&pool.written, self.runs) {
             let page_bytes = rustix::param::page_size();
             let most_pages = pool.keep_bytes / page_bytes + applied.as_ref().map_or(0, |pages| pages.count());
             let whole = written.regions(start, range.clone(), most_pages, &mut |region| {
@@ -186,7 +193,7 @@ impl Slot {
                 return Ok(());
             }
         }
-        self.applied = None;
+        (self.applied, self.runs) = (None, 0);
         self.region.discard(range)
     }
 
