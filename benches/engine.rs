@@ -1,4 +1,5 @@
-//! What the engine costs without HTTP: warm image, code never seen before, image making, calls of services.
+//! What the engine costs without HTTP: warm image, code never seen before, image making, images from disk, calls of
+//! services.
 //!
 //! `cargo bench --bench engine`. Every cold iteration evaluates different source. Medians count: the machine
 //! this runs on is rarely quiet. A host call is what a run with so many takes longer than the same run without any,
@@ -30,7 +31,7 @@ use doer_core::{
 use doer_sandbox::{
     Body, CompilerConfig, Console, Entrypoint, Event, Image, Invocation, ModuleSource, Program, Request, Sandbox,
     SandboxConfig, Surface,
-    loader::{Bounds, Code, Key, Outbound, Registry},
+    loader::{Bounds, Code, Key, Outbound, Registry, Stub},
 };
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
@@ -164,6 +165,7 @@ fn engine(criterion: &mut Criterion) {
         max_memory_bytes: 256 << 20,
         keep_resident_bytes: 1600 << 10,
         cache_dir: dir.path().join("artifacts"),
+        disk_bytes: 1 << 30,
         installation_key: [7; 32],
         background_threads: 1,
         compiler: CompilerConfig {
@@ -238,7 +240,56 @@ fn engine(criterion: &mut Criterion) {
         });
     });
 
+    images_from_disk(criterion, &runtime, &sandbox);
     host_calls(criterion, &runtime, &sandbox);
+}
+
+/// A worker with the same table.
+fn worker(registry: &Registry, salt: u64) -> Stub {
+    let source = format!(
+        "const table = new Map(Array.from({{ length: 10 }}, (_, i) => ['key' + i, i * {salt}]));
+         export default {{ answer: (wanted) => ({{ wanted, found: table.get(wanted) }}) }}"
+    );
+    let modules = [("main.js".to_owned(), ModuleSource::Js(source.clone()))].into();
+    let code = Code {
+        program: Program::Modules { main: "main.js".to_owned(), modules },
+        env: None,
+        outbound: Outbound::Policy,
+        tails: Vec::new(),
+        hash: source,
+        limits: Limits::of(Tier::Tenant),
+    };
+    let key = Key { namespace: Namespace::parse("tenant:bench").expect("a namespace"), id: salt.to_string() };
+    registry.get(key, move || {
+        let code = code.clone();
+        async move { Ok(code) }
+    })
+}
+
+/// Loads that find an image on disk: two workers where there is room for one push each other out.
+fn images_from_disk(criterion: &mut Criterion, runtime: &Runtime, sandbox: &Sandbox) {
+    let bounds = Bounds { workers: 1, bytes: 1 << 30, idle: Duration::from_secs(3600) };
+    let registry = Registry::new(sandbox.clone(), bounds);
+    let stubs = [worker(&registry, 1), worker(&registry, 2)];
+    runtime.block_on(async {
+        for stub in &stubs {
+            let called = stub.call(Entrypoint::default(), "answer".to_owned(), raw(r#"["key7"]"#), invocation()).await;
+            black_box(called.expect("a worker").answer.expect("an answer"));
+        }
+        while registry.stats().kept < stubs.len() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let mut turn = 0;
+    criterion.bench_function("load a worker whose image is on disk", |bencher| {
+        bencher.to_async(runtime).iter(|| {
+            turn += 1;
+            let stub = &stubs[turn % stubs.len()];
+            async { stub.loaded().await.expect("a worker") }
+        });
+    });
+    let stats = registry.stats();
+    assert!(stats.from_disk + stubs.len() as u64 >= stats.loads, "all but the first of each were on disk: {stats:?}");
 }
 
 fn host_calls(criterion: &mut Criterion, runtime: &Runtime, sandbox: &Sandbox) {

@@ -7,6 +7,7 @@
 
 #[path = "scenarios/mod.rs"]
 mod scenarios;
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
 mod support;
 
 mod auth;
@@ -16,9 +17,11 @@ mod cli;
 mod config;
 mod crash;
 mod dev;
+mod dollar;
 mod eval;
 mod execute;
 mod http;
+mod kinds;
 mod limits;
 mod load;
 mod mcp;

@@ -8,6 +8,7 @@ use crate::support::{Caller, Server, node};
 
 const EXAMPLES: &str = include_str!("types/examples.ts");
 const SNIPPET: &str = include_str!("types/snippet.ts");
+const BUSINESS: &str = include_str!("types/business.ts");
 const MISTAKES: &str = include_str!("types/mistakes.ts");
 
 #[tokio::test]
@@ -18,8 +19,13 @@ async fn programs_compile_and_mistakes_do_not() {
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/typescript; charset=utf-8"));
 
     let directory = tempfile::tempdir().unwrap();
-    let files =
-        [("types.d.ts", &*answer.text), ("examples.ts", EXAMPLES), ("snippet.ts", SNIPPET), ("mistakes.ts", MISTAKES)];
+    let files = [
+        ("types.d.ts", &*answer.text),
+        ("examples.ts", EXAMPLES),
+        ("business.ts", BUSINESS),
+        ("snippet.ts", SNIPPET),
+        ("mistakes.ts", MISTAKES),
+    ];
     for (name, text) in files {
         fs::write(directory.path().join(name), text).unwrap();
     }
@@ -59,5 +65,24 @@ fn the_examples_use_every_method_both_ways() {
         for call in [format!("env.{}.{}(", method.service, method.name), format!("env.DO.{}(", method.flat_name())] {
             assert!(EXAMPLES.contains(&call), "{call}");
         }
+    }
+}
+
+/// Every function that `$` has when code runs.
+#[tokio::test]
+async fn the_examples_use_every_method_of_the_business_runtime() {
+    let server = Server::dev().await;
+    let code = "const paths = [];
+        const look = (value, path) => {
+            if (typeof value === 'function') paths.push(path);
+            if (Object(value) === value) for (const name of Object.keys(value)) look(value[name], `${path}.${name}`);
+        };
+        look($, '$');
+        return paths";
+    let answer = server.client.run(code).await;
+    let paths: Vec<String> = serde_json::from_value(answer.json["result"].clone()).unwrap();
+    assert!(paths.len() >= 30, "{paths:?}");
+    for path in paths {
+        assert!([format!("{path}("), format!("{path}<")].iter().any(|call| BUSINESS.contains(call)), "{path}");
     }
 }

@@ -5,6 +5,8 @@ export async function db(): Promise<string[]> {
   const thing: Db.Thing | null = await env.db.get("notes", "a");
   const page = await env.db.list("notes", { limit: 10, order: "asc", orderBy: "updatedAt", visibility: "private" });
   const written = await env.db.upsert("notes", "a", { title: "Hello" }, { type: "note" });
+  const made: Db.Thing = await env.db.insert("notes", "b", { title: "New" }, { visibility: "public" });
+  const changed: Db.Thing = await env.db.patch("notes", "b", { title: null });
   const gone = await env.db.delete("notes", "b");
   const found = await env.db.search("notes", "hello*", { offset: 1 });
   const total: number = await env.db.count("notes", { type: "note" });
@@ -17,13 +19,15 @@ export async function db(): Promise<string[]> {
     await env.DO.db_get("notes", "a"),
     await env.DO.db_list("notes"),
     await env.DO.db_upsert("notes", "a", null),
+    await env.DO.db_insert("notes", "d", 1),
+    await env.DO.db_patch("notes", "d", 2),
     await env.DO.db_delete("notes", "a"),
     await env.DO.db_search("notes", "hello"),
     await env.DO.db_count("notes"),
     await env.DO.db_batch([]),
   ];
   const ranks = found.data.map((match) => `${match.id} ${match.rank.toFixed(2)}`);
-  const titles = [thing, written, gone, ...page.data, ...done].map((one) => one?.data.title as string);
+  const titles = [thing, written, made, changed, gone, ...page.data, ...done].map((one) => one?.data.title as string);
   return [...ranks, ...titles, rows[0]?.name, `${changes} ${total} ${unified.length} ${page.pagination.total}`];
 }
 

@@ -37,6 +37,16 @@ export async function mistakes(): Promise<void> {
   env.db = env.DO;
   // @ts-expect-error: so does the context
   ctx.namespace = "*";
+  // @ts-expect-error: no such operator
+  await $.db.find("orders", { total: { $above: 5 } });
+  // @ts-expect-error: a template has its text already
+  await $.send.email({ to: "ada@example.com", template: "welcome", subject: "Hello" });
+  // @ts-expect-error: an hour has no time of day
+  await $.every.hour(() => 1, { time: "09:30" });
+  // @ts-expect-error: what is embedded is text
+  await $.ai.embed(5);
+  // @ts-expect-error: it is no one's to set
+  $.user = null;
   // @ts-expect-error: no such code
   ({} as ServiceError).code === "oops";
 }

@@ -3,12 +3,15 @@
 //! other ever sends; so no answer to anybody else, result, header, log or error, may show it. What they give away to be
 //! kept secret no answer shows at all. The ids that the server gives one of them it shows to nobody else who has not
 //! brought them.
+//!
+//! Each round is decided by the seed, which is printed: the same seed asks the same things again.
 
 mod calls;
 mod dice;
 mod routes;
 mod vault;
 mod ways;
+mod workers;
 mod world;
 
 use doer_core::service::{Method, Service};
@@ -17,11 +20,12 @@ use serde_json::{Map, Value, json};
 use self::{
     dice::Dice,
     vault::Vault,
+    workers::Kept,
     world::{Actor, World, admin},
 };
 use crate::{
     services::fixtures::{github::GitHub, mcp, receiver::Receiver, serve::serve, upstream},
-    support::{Server, Setup, token},
+    support::{Server, Setup, free_port, token},
 };
 
 const ROUNDS: usize = 3_000;
@@ -40,7 +44,7 @@ async fn nothing_crosses_from_one_namespace_to_another() {
     let methods: Vec<&'static Method> = Service::ALL.into_iter().flat_map(Service::methods).collect();
     let mut vaults = Vec::new();
     for who in 0..world.actors.len() {
-        vaults.push(Vault::fill(&mut world, who).await);
+        vaults.push((Vault::fill(&mut world, who).await, Kept::register(&mut world, who).await));
         routes::source(&mut world, who).await;
     }
     world.templates = templates(&mut world).await;
@@ -57,16 +61,20 @@ async fn nothing_crosses_from_one_namespace_to_another() {
         turn(&mut world, left[round % left.len()]).await;
     }
 
-    for (who, vault) in vaults.into_iter().enumerate() {
+    for (who, (vault, worker)) in vaults.into_iter().enumerate() {
         vault.check(&mut world, who).await;
+        worker.check(&mut world, who).await;
     }
     // Nobody learnt anything of others; that is worth something only where all learnt much of themselves.
     for actor in &world.actors {
         assert!(actor.seen > 100, "seed {seed}: {} saw itself {} times", actor.namespace, actor.seen);
     }
+    println!("answers by status: {:?}", world.statuses);
     let never: Vec<String> = never(&world, &methods).into_iter().map(Method::path).collect();
     assert!(never.is_empty(), "seed {seed}: {never:?}, {:?}", world.statuses);
-    assert!(world.done.contains(routes::INBOUND), "seed {seed}: {:?}", world.statuses);
+    for what in workers::DONE.into_iter().chain([routes::INBOUND]) {
+        assert!(world.done.contains(what), "seed {seed}: {what}: {:?}", world.statuses);
+    }
 }
 
 /// Methods that nobody has called with success.
@@ -79,6 +87,9 @@ async fn turn(world: &mut World, method: &'static Method) {
     let who = world.dice.roll(world.actors.len());
     if world.dice.once_in(6) {
         return routes::visit(world, who).await;
+    }
+    if world.dice.once_in(5) {
+        return workers::visit(world, who).await;
     }
     let params = calls::parameters(world, who, method);
     if world.dice.once_in(8) {
@@ -126,7 +137,8 @@ async fn world(seed: u64) -> World {
         let user = format!("usr-{name}-of-the-walls");
         let mut arguments = vec!["--user", &user, "--role", if tenant.is_some() { "tenant" } else { "user" }];
         arguments.extend(tenant.iter().flat_map(|tenant| ["--tenant", tenant]));
-        arguments.extend(["execute", "rpc:*", "secrets:*"].iter().flat_map(|held| ["--permission", held]));
+        let held = ["execute", "rpc:*", "secrets:*", "workers:read", "workers:write", "workers:invoke"];
+        arguments.extend(held.iter().flat_map(|held| ["--permission", held]));
         let mark = format!("{name}{:016x}", dice.number());
         actors.push(Actor {
             user: user.clone(),
@@ -142,10 +154,13 @@ async fn world(seed: u64) -> World {
         });
     }
     let own: String = actors.iter().map(|actor| own_route(actor, &upstream)).collect();
+    let ingress = free_port();
+    let hosts: String = actors.iter().map(own_host).collect();
     let rates = "executions_per_minute = 0\ncalls_per_minute = 0\n";
     let config = format!(
         "[auth]\nanonymous_execution = true\ninsecure_cookies = true\n\
-         [limits.tenant]\n{rates}[limits.public]\n{rates}\
+         [limits.tenant]\n{rates}[limits.public]\n{rates}workers = 100\nworker_mib = 16\n\
+         [ingress]\nlisten = '127.0.0.1:{ingress}'\n{hosts}\
          [[services.gateway.routes]]\nprefix = '/echo'\nupstream = '{upstream}/echo'\n{own}\
          [[services.mcp.servers]]\nname = 'test'\nurl = '{servers}/mcp'\n\
          [services.webhooks]\nhttp_hosts = ['127.0.0.1']\n\
@@ -155,7 +170,13 @@ async fn world(seed: u64) -> World {
          allow_private = [{{ net = '127.0.0.1/32', ports = [{port}] }}]"
     );
     let server = Server::start(setup.config(&config)).await;
-    World::new(server, seed, dice, actors, receiver)
+    World::new(server, seed, dice, actors, receiver, ingress)
+}
+
+/// A host whose worker is an actor's own.
+fn own_host(actor: &Actor) -> String {
+    let (host, namespace) = (workers::host(&actor.mark), &actor.namespace);
+    format!("[[ingress.routes]]\nhost = '{host}'\nnamespace = '{namespace}'\nworker = '{}'\n", workers::SAME)
 }
 
 /// A route for one namespace, which tells the upstream whose it is.

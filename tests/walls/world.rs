@@ -57,13 +57,15 @@ pub struct World {
     pub statuses: BTreeMap<u16, usize>,
     /// Where requests may go.
     pub receiver: String,
+    /// The port of the workers' own listener.
+    pub ingress: u16,
     /// Names and fields of the templates of mails.
     pub templates: Vec<(String, Vec<String>)>,
     count: u64,
 }
 
 impl World {
-    pub fn new(server: Server, seed: u64, dice: Dice, actors: Vec<Actor>, receiver: String) -> Self {
+    pub fn new(server: Server, seed: u64, dice: Dice, actors: Vec<Actor>, receiver: String, ingress: u16) -> Self {
         let owners = actors.iter().enumerate().map(|(number, actor)| (actor.user.clone(), number)).collect();
         Self {
             server,
@@ -76,6 +78,7 @@ impl World {
             done: BTreeSet::new(),
             statuses: BTreeMap::new(),
             receiver,
+            ingress,
             templates: Vec::new(),
             count: 0,
         }
@@ -130,7 +133,7 @@ impl World {
     }
 
     /// Nothing of anybody else may be in there.
-    fn look(&mut self, who: Option<usize>, sent: &str, answer: &str) {
+    pub fn look(&mut self, who: Option<usize>, sent: &str, answer: &str) {
         // Whoever shows a token has what is written in it, and what was once given may come back: as the target of a task.
         let sent = &opened(sent);
         let given: Vec<String> = ids(sent).filter(|word| self.owners.contains_key(*word)).map(str::to_owned).collect();
@@ -162,6 +165,19 @@ impl World {
         }
     }
 
+    /// Remembers an id for everyone to try.
+    pub fn own(&mut self, who: usize, id: &str) {
+        if id.len() >= ID_CHARS && !self.owners.contains_key(id) {
+            self.owners.insert(id.to_owned(), who);
+            self.actors[who].ids.push(id.to_owned());
+        }
+    }
+
+    /// Whose id it is.
+    pub fn owner(&self, id: &str) -> Option<usize> {
+        self.owners.get(id).copied()
+    }
+
     /// Remembers an id for everyone to try but for whose it is.
     pub fn lock_away(&mut self, who: usize, id: &str) {
         self.owners.insert(id.to_owned(), who);
@@ -182,10 +198,7 @@ impl World {
                     match member {
                         Value::String(id) if is_id && id.len() >= ID_CHARS && !id.contains(&self.actors[who].mark) => {
                             // Who came by it first, or had it from the beginning.
-                            if !self.owners.contains_key(id) {
-                                self.owners.insert(id.clone(), who);
-                                self.actors[who].ids.push(id.clone());
-                            }
+                            self.own(who, id);
                         }
                         Value::Array(ids) if name == "ids" => {
                             let ids: Vec<Value> = ids.iter().map(|id| serde_json::json!({ "id": id })).collect();

@@ -2,11 +2,13 @@
 
 mod bindings;
 mod calls;
+mod disk;
 mod events;
 mod failures;
 mod ingress;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod refusals;
 mod streams;
 mod tools;

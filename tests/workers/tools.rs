@@ -142,13 +142,14 @@ async fn the_command_prints_them_and_ends_with_the_server() {
     });
     let heard = tokio::task::spawn_blocking(move || {
         let first = lines.next().unwrap().unwrap();
-        let second = lines.next().unwrap().unwrap();
+        // The next call may be told before the lines of this one.
+        let second = lines.by_ref().take(100).map(Result::unwrap).find(|line| line.ends_with("a line"));
         (first, second, lines)
     });
     let (first, second, lines) = heard.await.unwrap();
     calls.abort();
     assert!(first.contains("GET http://127.0.0.1:") && first.ends_with("/x"), "{first}");
-    assert!(second.ends_with("a line"), "{second}");
+    assert!(second.is_some());
     server.terminate();
     assert_eq!(server.exit_code().await, Some(0));
     drop(lines);

@@ -69,6 +69,7 @@ impl Runner {
             max_memory_bytes: Limits::of(Tier::Internal).memory_bytes,
             keep_resident_bytes: 0,
             cache_dir: cache.path().join("artifacts"),
+            disk_bytes: 0,
             installation_key: [7; 32],
             background_threads: 2,
             compiler: CompilerConfig {

@@ -104,6 +104,18 @@ impl AuthContext {
             None => owner,
         }
     }
+
+    /// What the caller holds, as a list: [`grants`] says of it what [`AuthContext::holds`] says.
+    pub fn permissions(&self) -> Vec<String> {
+        let Some(user) = &self.auth.user else { return Vec::new() };
+        let own =
+            if matches!(user.role.as_deref(), Some("admin")) { vec!["*".to_owned()] } else { user.permissions.clone() };
+        let Some(key) = &self.auth.api_key else { return own };
+        // Of two lists, what each has that the other grants.
+        let both = key.permissions.iter().filter(|held| grants(&own, held));
+        let rest = own.iter().filter(|held| grants(&key.permissions, held) && !key.permissions.contains(held));
+        both.chain(rest).cloned().collect()
+    }
 }
 
 /// Does a list with `*` and `resource:*` in it grant `permission`?
@@ -132,5 +144,31 @@ mod tests {
         assert!(!grants(&list(&["rpc:*"]), "rpcx:db"));
         assert!(!grants(&list(&["rp*"]), "rpc:db"));
         assert!(!grants(&list(&[]), "execute"));
+    }
+
+    #[test]
+    fn the_list_of_what_is_held_says_what_is_held() {
+        let lists: [&[&str]; 6] =
+            [&[], &["*"], &["rpc:*"], &["rpc:db", "execute"], &["rpc:db"], &["rpc:queue", "rpc:*"]];
+        let keys: Vec<Option<&[&str]>> = lists.into_iter().map(Some).chain([None]).collect();
+        for (role, own) in lists.iter().flat_map(|own| [("admin", own), ("user", own)]) {
+            for key in &keys {
+                let mut context = AuthContext::anonymous(RequestId::from_text("req_1"), 0);
+                context.auth.user = Some(User {
+                    id: "u".to_owned(),
+                    email: String::new(),
+                    name: None,
+                    role: Some(role.to_owned()),
+                    permissions: list(own),
+                    metadata: BTreeMap::new(),
+                });
+                context.auth.api_key =
+                    key.map(|held| ApiKey { id: "k".to_owned(), name: "k".to_owned(), permissions: list(held) });
+                for permission in ["*", "rpc:*", "rpc:db", "rpc:queue", "execute", "other"] {
+                    let said = grants(&context.permissions(), permission);
+                    assert_eq!(said, context.holds(permission), "{role} {own:?} {key:?} {permission}");
+                }
+            }
+        }
     }
 }

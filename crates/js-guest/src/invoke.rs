@@ -102,6 +102,7 @@ fn call<'js>(
         services::complete(ctx, &env, stubs.as_ref())?;
     }
     let context = make_context(ctx, &message.context, message.props.as_deref(), stubs)?;
+    web::begin_for(ctx, &context);
     let value = match message.event {
         Event::Execute { input } => execute(ctx, entry, surface, env, context, input)?,
         Event::Fetch { entrypoint, method, url, headers, body } => {
@@ -168,8 +169,10 @@ fn execute<'js>(
         let function = script.function.restore(ctx)?;
         match surface {
             Surface::Pure => function.call((input.clone(),)),
-            Surface::Full if script.mentions_request => {
-                function.call((input.clone(), env.clone(), context.clone(), request(ctx)?))
+            Surface::Full if script.mentions_request || script.mentions_business => {
+                let request = script.mentions_request.then(|| request(ctx)).transpose()?;
+                let business = script.mentions_business.then(|| web::business(ctx)).transpose()?;
+                function.call((input.clone(), env.clone(), context.clone(), request, business))
             }
             Surface::Full => function.call((input.clone(), env.clone(), context.clone())),
         }

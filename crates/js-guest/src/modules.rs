@@ -9,7 +9,7 @@ use rquickjs::{
     module::{Declarations, Declared, Exports, ModuleDef},
 };
 
-use crate::{error, intrinsics, json, raw, services};
+use crate::{error, intrinsics, json, raw, services, web};
 
 thread_local! {
     static BODIES: RefCell<BTreeMap<String, ModuleBody>> = const { RefCell::new(BTreeMap::new()) };
@@ -90,12 +90,14 @@ impl ModuleDef for Platform {
     fn declare(declarations: &Declarations<'_>) -> Result<()> {
         declarations.declare("WorkerEntrypoint")?;
         declarations.declare("env")?;
+        declarations.declare("$")?;
         Ok(())
     }
 
     fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
         exports.export("WorkerEntrypoint", intrinsics::worker_entrypoint(ctx)?)?;
         exports.export("env", services::imported(ctx)?)?;
+        exports.export("$", web::business(ctx)?)?;
         Ok(())
     }
 }

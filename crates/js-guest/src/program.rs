@@ -31,10 +31,12 @@ pub enum Entry {
 /// A function around the user's text, whose parameters are what is in scope there.
 #[derive(Clone)]
 pub struct Script {
-    /// Takes `input`, `env`, `ctx`, `request`, or `input` alone.
+    /// Takes `input`, `env`, `ctx`, `request`, `$`, or `input` alone.
     pub function: Persistent<Function<'static>>,
     /// A `Request` is made only for texts that have the word in them.
     pub mentions_request: bool,
+    /// Nor is `$` looked for where nothing asks for it.
+    pub mentions_business: bool,
 }
 
 /// Runs the top level.
@@ -110,7 +112,7 @@ fn begins_export(line: &str) -> bool {
 
 fn evaluate_script(ctx: &Ctx<'_>, source: &Source, surface: Surface) -> Result<Entry, Exception<'static>> {
     let scope = match surface {
-        Surface::Full => "input,env,ctx,request",
+        Surface::Full => "input,env,ctx,request,$",
         Surface::Pure => "input",
     };
     if arrow::looks_like_arrow(&source.code) {
@@ -138,15 +140,22 @@ fn declare_text<'js>(ctx: &Ctx<'js>, source: &Source) -> Result<Module<'js, Decl
 fn compile<'js>(ctx: &Ctx<'js>, text: &str, wrapped: &str) -> Result<Script, Exception<'static>> {
     let function = raw::eval_at(ctx, wrapped, MAIN, WRAPPER_LINE).and_then(|value| value.get::<Function<'js>>());
     match function {
-        Ok(function) => {
-            Ok(Script { function: Persistent::save(ctx, function), mentions_request: text.contains("request") })
-        }
+        Ok(function) => Ok(Script {
+            function: Persistent::save(ctx, function),
+            mentions_request: text.contains("request"),
+            mentions_business: mentions_business(text),
+        }),
         Err(error) => {
             let exception = error::describe(ctx, error);
             // A text that closes the wrapper can run code here, and throw whatever it likes.
             Err(Exception { syntax: exception.name == "SyntaxError", ..exception })
         }
     }
+}
+
+/// Does a text have `$` in it other than in `${`? Where it is part of a name or of a text, that costs little.
+fn mentions_business(text: &str) -> bool {
+    text.match_indices('$').any(|(at, _)| !text[at + 1..].starts_with('{'))
 }
 
 fn declare<'js>(ctx: &Ctx<'js>, main: &str) -> Result<Module<'js, Declared>, Exception<'static>> {

@@ -114,6 +114,15 @@ pub fn declare<'js>(ctx: &Ctx<'js>, members: &[(String, Binding)]) -> Result<()>
     Ok(())
 }
 
+/// `env.DO` with all services, whatever is granted; `None` before [`install`].
+///
+/// # Errors
+/// Only out of memory.
+pub fn unified<'js>(ctx: &Ctx<'js>) -> Result<Option<Value<'js>>> {
+    let env = BINDINGS.with_borrow(|bindings| bindings.as_ref().map(|bindings| bindings.env.clone()));
+    env.map(|env| env.restore(ctx)?.get(UNIFIED)).transpose()
+}
+
 /// Sees to it that `env.DO` is there, for a worker: the one that it exports itself, else what is bound by that name, else
 /// one that says that it is not available.
 ///

@@ -2,21 +2,26 @@
 //!
 //! An artifact is native code that this process will jump into. So the directory is the user's alone, the file's
 //! owner is checked, and a keyed hash under the installation's key stands beside each file; what does not verify
-//! is compiled again and replaced.
+//! is compiled again and replaced. The same goes for what workers have become (`shelf`), whose files may be removed at any
+//! time for want of room.
 
 #![expect(unsafe_code, reason = "loading artifacts that doer compiled itself")]
 
+mod files;
+mod shelf;
+mod spot;
+
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     hash::{Hash, Hasher},
-    io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use wasmtime::{Engine, Module, Precompiled, component::Component};
 
 use crate::Error;
+pub(crate) use shelf::{Place, Shelf};
+pub(crate) use spot::{Changes, Spot};
 
 /// What a compiler process answered, ready to be linked.
 pub(crate) enum Loaded {
@@ -24,7 +29,7 @@ pub(crate) enum Loaded {
     Component(Component),
 }
 
-/// Loads what a compiler process of ours answered.
+/// Loads what a compiler process of ours answered, now or before: then it lay on a [`Shelf`], and verified.
 ///
 /// # Errors
 /// wasmtime's, where the artifact was made with other settings than `engine` has.
@@ -34,7 +39,8 @@ pub(crate) fn load_compiled(engine: &Engine, artifact: &[u8]) -> wasmtime::Resul
         return unsafe { Component::deserialize(engine, artifact) }.map(Loaded::Component);
     }
     // SAFETY: it came through a pipe from a process that this one started, ran our own compiler in, and lets
-    // compile one module only; the compiler module says what that trust amounts to.
+    // compile one module only; the compiler module says what that trust amounts to. On disk it was kept under a key that only
+    // this installation has.
     unsafe { Module::deserialize(engine, artifact) }.map(Loaded::Module)
 }
 
@@ -59,6 +65,11 @@ impl ArtifactId {
         }
         Self(hasher.finalize())
     }
+
+    /// To make another id of.
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
 }
 
 struct Absorb<'a>(&'a mut blake3::Hasher);
@@ -78,13 +89,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Io`], also where somebody else owns it or others may write to it.
     pub(crate) fn open(dir: &Path, installation_key: &[u8; 32]) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: dir.display().to_string(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let meta = fs::metadata(dir).map_err(io)?;
-        if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o077 != 0 {
-            let reason = "the directory of compiled code must be owned by this user and have mode 0700";
-            return Err(io(std::io::Error::other(reason)));
-        }
+        files::private_dir(dir)?;
         Ok(Self { dir: dir.to_owned(), key: blake3::derive_key("doer 2026 compiled artifacts", installation_key) })
     }
 
@@ -113,17 +118,7 @@ impl Cache {
 
     /// The file and its content.
     fn open_verified(&self, id: ArtifactId, path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
-        };
-        let meta = file.metadata().map_err(|error| error.to_string())?;
-        if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
-            return Err("somebody else owns it or may write to it".into());
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-        file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        let Some((file, bytes)) = files::read(path)? else { return Ok(None) };
         let recorded = fs::read(seal_path(path)).map_err(|error| error.to_string())?;
         // blake3's hashes compare in constant time.
         if blake3::Hash::from_slice(&recorded).ok() != Some(self.seal(id, &bytes)) {
@@ -150,21 +145,8 @@ impl Cache {
     /// Keeps an artifact. One that cannot be written is only logged.
     pub(crate) fn keep(&self, id: ArtifactId, artifact: &[u8]) {
         let path = self.path(id);
-        let write = |path: &Path, bytes: &[u8]| {
-            // A name of its own: processes that share a directory may well share a process id, in containers.
-            let mut salt = [0; 8];
-            getrandom::fill(&mut salt).map_err(std::io::Error::other)?;
-            let temporary = path.with_extension(format!("{:016x}.tmp", u64::from_le_bytes(salt)));
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            let written = file.write_all(bytes).and_then(|()| fs::rename(&temporary, path));
-            if written.is_err() {
-                // The first error is the one to tell.
-                let _ = fs::remove_file(&temporary);
-            }
-            written
-        };
-        let kept = write(&seal_path(&path), self.seal(id, artifact).as_bytes()).and_then(|()| write(&path, artifact));
-        if let Err(error) = kept {
+        let sealed = files::write(&seal_path(&path), &[self.seal(id, artifact).as_bytes()]);
+        if let Err(error) = sealed.and_then(|()| files::write(&path, &[artifact])) {
             tracing::warn!(path = %path.display(), %error, "an artifact could not be kept");
         }
     }

@@ -16,7 +16,10 @@ pub struct SandboxConfig {
     pub keep_resident_bytes: usize,
     /// Where compiled artifacts are kept; made with mode 0700 where it does not exist.
     pub cache_dir: PathBuf,
-    /// Authenticates artifacts on disk; a secret of the installation.
+    /// What workers have become (images of their heaps, native code) is kept there too, so many bytes of it; the least
+    /// recently used goes first. 0 keeps nothing.
+    pub disk_bytes: u64,
+    /// Authenticates what is on disk; a secret of the installation.
     pub installation_key: [u8; 32],
     /// Threads for executions that used up their first slice.
     pub background_threads: usize,
@@ -33,6 +36,7 @@ impl SandboxConfig {
             max_memory_bytes: 256 << 20,
             keep_resident_bytes: 1600 << 10,
             cache_dir,
+            disk_bytes: 1 << 30,
             installation_key,
             background_threads: std::thread::available_parallelism().map_or(1, usize::from),
             compiler,

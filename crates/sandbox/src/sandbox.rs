@@ -17,7 +17,7 @@ use crate::{
     Answered, Error, Event, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, Running,
     SandboxConfig,
     account::Account,
-    cache::{Cache, load_compiled},
+    cache::{Cache, Shelf, Spot, load_compiled},
     compiler::{Compiler, ScriptKind, TypeScript},
     engine::{self, Ticker},
     explain::{explained, into_guest_error},
@@ -43,6 +43,8 @@ struct Inner {
     javascript: JavaScript,
     commands: Commands,
     compiler: Compiler,
+    /// What workers have become, where that is kept.
+    shelf: Option<Arc<Shelf>>,
     background: Background,
     ticker: Ticker,
     slots: Semaphore,
@@ -76,12 +78,14 @@ impl Sandbox {
     pub async fn start(config: SandboxConfig) -> Result<Self, Error> {
         let (javascript, modules) = (engine::for_javascript()?, engine::for_modules(&config)?);
         let cache = Cache::open(&config.cache_dir, &config.installation_key)?;
+        let shelf = shelf(&config)?;
         let slot_count = config.concurrency as usize;
         let compiler = Compiler::new(config.compiler);
         let inner = Inner {
             javascript: JavaScript::start(&javascript, &cache, slot_count, config.keep_resident_bytes).await?,
             commands: Commands::new(&modules, compiler.clone(), load_compiled)?,
             compiler,
+            shelf,
             background: Background::start(config.background_threads)?,
             ticker: Ticker::start(vec![javascript, modules])?,
             slots: Semaphore::new(slot_count),
@@ -120,15 +124,23 @@ impl Sandbox {
         }
     }
 
-    /// Compiles what has to be compiled before a program can be run: TypeScript and WebAssembly.
-    pub(crate) async fn prepare(&self, program: Program) -> Result<Result<Prepared, GuestError>, Error> {
+    /// Compiles what has to be compiled before a program can be run: TypeScript and WebAssembly. What has become of it
+    /// before, and was kept in its spot, is not made again.
+    pub(crate) async fn prepare(
+        &self,
+        program: Program,
+        spot: Option<&Spot>,
+    ) -> Result<Result<Prepared, GuestError>, Error> {
         let prepared = match wasm_of(program) {
             // Nobody's run yet: each brings limits of its own.
             Ok((binary, text)) => {
                 let account = Arc::new(Account::unlimited());
-                self.inner.commands.get(&binary, text, &account).await.map(Prepared::Wasm)
+                self.inner.commands.get(&binary, text, &account, spot).await.map(Prepared::Wasm)
             }
-            Err(program) => self.inner.translate(program).await.map(Prepared::Script),
+            Err(program) => match self.find_image(spot).await {
+                Some(image) => Ok(Prepared::Image(image)),
+                None => self.inner.translate(program).await.map(Prepared::Script),
+            },
         };
         match prepared {
             Ok(prepared) => Ok(Ok(prepared)),
@@ -136,6 +148,20 @@ impl Sandbox {
             Err(End::Host(error)) => Err(error),
             Err(End::Terminated(termination)) => Ok(Err(explained(termination))),
         }
+    }
+
+    async fn find_image(&self, spot: Option<&Spot>) -> Option<Image> {
+        self.inner.javascript.find_image(spot?).await
+    }
+
+    /// Keeps the image of a worker in its spot.
+    pub(crate) async fn keep_image(&self, spot: &Spot, image: Image) {
+        self.inner.javascript.keep_image(spot, image).await;
+    }
+
+    /// What workers have become, where that is kept.
+    pub(crate) fn shelf(&self) -> Option<&Arc<Shelf>> {
+        self.inner.shelf.as_ref()
     }
 
     /// Runs a worker until it answers, and in the background from then on. What `watch` is told comes at the end of the
@@ -253,6 +279,16 @@ impl Sandbox {
     }
 }
 
+/// What workers have become; nothing of it stays where nothing is to be kept.
+fn shelf(config: &SandboxConfig) -> Result<Option<Arc<Shelf>>, Error> {
+    let dir = config.cache_dir.join("workers");
+    if config.disk_bytes == 0 {
+        Shelf::clear(&dir);
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Shelf::open(&dir, &config.installation_key, config.disk_bytes)?)))
+}
+
 fn outcome<A>((ended, account): (Result<Finished, End>, Arc<Account>)) -> Result<Outcome<A>, Error>
 where
     A: TryFrom<Finished, Error = Error>,
@@ -268,6 +304,8 @@ where
 /// A program that was compiled as far as that is done before it runs.
 pub(crate) enum Prepared {
     Script(protocol::Program),
+    /// It was evaluated before.
+    Image(Image),
     Wasm(Compiled),
 }
 
@@ -292,7 +330,7 @@ impl Run {
     async fn program(self, program: Program) -> Result<Finished, End> {
         let program = match wasm_of(program) {
             Ok((binary, text)) => {
-                let compiled = self.inner.commands.get(&binary, text, &self.account).await?;
+                let compiled = self.inner.commands.get(&binary, text, &self.account, None).await?;
                 return self.wasm(compiled.runnable).await;
             }
             Err(program) => program,

@@ -8,6 +8,8 @@ mod bombs;
 #[path = "components/commands.rs"]
 mod commands;
 mod common;
+#[path = "components/disk.rs"]
+mod disk;
 #[path = "components/guest.rs"]
 mod guest;
 #[path = "components/limits.rs"]

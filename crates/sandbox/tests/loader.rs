@@ -6,6 +6,8 @@ mod answers;
 #[path = "loader/bodies.rs"]
 mod bodies;
 mod common;
+#[path = "loader/disk.rs"]
+mod disk;
 #[path = "loader/neighbours.rs"]
 mod neighbours;
 #[path = "services/support.rs"]

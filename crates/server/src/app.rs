@@ -89,7 +89,7 @@ impl App {
             let registry = Registry::with_host(sandbox.clone(), config.workers.bounds, Arc::new(host));
             platform.workers.connect(registry);
         }
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(Arc::clone(&platform.workers.counts)));
         let lifecycle = Lifecycle::default();
         let runner = Arc::new(Runner {
             sandbox,
@@ -167,6 +167,7 @@ fn sandbox_config(config: &Config, data: &DataDir, program: PathBuf) -> Result<S
         max_memory_bytes: config.limits.max_memory_bytes(),
         keep_resident_bytes: config.execution.keep_resident_bytes,
         cache_dir: data.cache(),
+        disk_bytes: config.workers.disk_bytes,
         installation_key: data.installation_key()?,
         background_threads: match config.execution.background_threads {
             0 => processors(),

@@ -156,7 +156,8 @@ impl Platform {
         let gateway = Arc::new(HttpGateway::new(settings.gateway.clone(), clock.clone())?);
         let mcp = Arc::new(McpClient::new(settings.mcp.clone(), clock.clone())?);
         let secrets = Arc::new(SecretStore::open(&directory, sealer, clock.clone(), quotas.clone())?);
-        let workers = Arc::new(Workers::open(&directory, config.workers.compatibility_date, clock.clone(), quotas)?);
+        let (date, series) = (config.workers.compatibility_date, config.workers.series);
+        let workers = Arc::new(Workers::open(&directory, date, series, clock.clone(), quotas)?);
 
         let backend = |service: Service| -> Result<Box<dyn Backend>, PlatformError> {
             Ok(match &settings.kinds[service as usize] {

@@ -58,6 +58,29 @@ contract! {
         options: Option<UpsertOptions>,
     }) -> Thing, fails with [Quota];
 
+    /// Writes a thing that is not there yet; `conflict` where it is.
+    write insert(Insert {
+        /// Collection.
+        ns: String,
+        /// Id in the collection.
+        id: String,
+        /// The content: any JSON.
+        data: Value,
+        /// What else is known of it.
+        options: Option<UpsertOptions>,
+    }) -> Thing, fails with [Conflict, Quota];
+
+    /// Changes a thing that is there, in one step: members of `changes` take the place of those in its data, objects are
+    /// merged member by member, and what is `null` is removed (JSON Merge Patch, RFC 7396).
+    write patch(Patch {
+        /// Collection.
+        ns: String,
+        /// Id in the collection.
+        id: String,
+        /// What becomes different.
+        changes: Value,
+    }) -> Thing, fails with [NotFound, Quota];
+
     /// Removes a thing; gives it back, or null where there was none.
     write delete(Delete {
         /// Collection.

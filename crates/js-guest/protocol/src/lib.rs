@@ -126,7 +126,7 @@ pub enum ModuleBody {
 /// What a program gets to see beside the language and the web platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Surface {
-    /// `input`, `env`, `ctx`, `request`.
+    /// `input`, `env`, `ctx`, `request`, `$`.
     Full,
     /// `input` only: no bindings, no context, no network.
     Pure,

@@ -8,6 +8,7 @@ use flate2::{Decompress, FlushDecompress};
 use rquickjs::{Ctx, Error, Object, Result};
 
 mod base64;
+mod business;
 mod bytes;
 mod class_id;
 mod clock;
@@ -32,6 +33,7 @@ mod url_pattern;
 #[cfg(test)]
 mod tests;
 
+pub use business::{begin as begin_for, business};
 pub use handoff::{
     IncomingBody, ResponseKind, SentResponse, TakenResponse, buffer_response, bytes_of, fetch_function, new_request,
     report, response_from_network, response_kind, send_response, take_response,
@@ -80,6 +82,13 @@ const LARGE: &[&str] = &[
     "message",
     "wire",
     "stubs",
+    "business_calls",
+    "business_conditions",
+    "business_db",
+    "business_later",
+    "business_schema",
+    "business_ai",
+    "business",
 ];
 
 /// Somebody else's, and wrapped so that it leaves its classes where ours look for them.
@@ -139,6 +148,7 @@ impl Platform<'_> {
     /// As [`install`].
     pub fn complete(self) -> Result<String> {
         let large = Scripts::unpack(include_bytes!(packed!("large.deflated")), include!(packed!("large.len")));
+        business::install(&self.native)?;
         run(&self.native, &large, LARGE)?;
         stubs::keep(self.native.ctx(), &self.native)?;
         Ok(self.usual.0)

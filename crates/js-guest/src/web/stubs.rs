@@ -15,6 +15,7 @@ struct Stubs<'js> {
     exports: Function<'js>,
     absent: Value<'js>,
     loader: Value<'js>,
+    business: Object<'js>,
 }
 
 #[expect(unsafe_code, reason = "the lifetime of the type is that of the values in it")]
@@ -42,6 +43,7 @@ pub fn keep<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
         exports: native.get("makeExports")?,
         absent: native.get("absentService")?,
         loader: native.get("loader")?,
+        business: native.get("business")?,
     };
     ctx.store_userdata(stubs).map(|_| ()).map_err(|_| Error::Unknown)
 }
@@ -96,6 +98,14 @@ pub fn absent_service<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
 /// Only before the platform is installed.
 pub fn loader<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
     kept(ctx, |stubs| stubs.loader.clone())
+}
+
+/// `$`
+///
+/// # Errors
+/// Only before the platform is installed.
+pub fn business<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    kept(ctx, |stubs| stubs.business.clone())
 }
 
 fn kept<'js, T>(ctx: &Ctx<'js>, pick: impl Fn(&Stubs<'js>) -> T) -> Result<T> {

@@ -1,6 +1,7 @@
 //! JavaScript: the engine module on a heap image, and the messages between us and it.
 
 mod asked;
+mod kept;
 pub(crate) mod operations;
 mod pieces;
 #[cfg(test)]
@@ -32,7 +33,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// What is passed on of an error's message, and of its stack.
 const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
-/// The largest image that is kept.
+/// What the pages of an image that is kept may have at most.
 const MAX_IMAGE_BYTES: u64 = 16 << 20;
 
 /// The JavaScript engine, compiled, and the memories with its heap after boot.
@@ -42,6 +43,8 @@ pub(crate) struct JavaScript {
     /// Declares the memory that the code imports.
     memory: Module,
     pool: Arc<Pool>,
+    /// Tells code and base apart from any others: an image says nothing without them.
+    base: ArtifactId,
     imports: Vec<Import>,
     linker: Linker<State>,
     exports: Exports,
@@ -89,8 +92,9 @@ impl JavaScript {
         let table = encode(&operations::table());
         let booted_id = ArtifactId::of(engine, "heap after boot", &[&linked.code, &linked.heap, &table]);
         let javascript = |heap: &[u8], memories| {
-            let base = Base::new(heap).map_err(no_memory)?;
-            Self::assemble(engine, code.clone(), memory.clone(), Pool::new(base, memories, keep_bytes))
+            let base = ArtifactId::of(engine, "base", &[&linked.code, heap]);
+            let pool = Pool::new(Base::new(heap).map_err(no_memory)?, memories, keep_bytes);
+            Self::assemble(engine, code.clone(), memory.clone(), pool, base)
         };
         let booted = match cache.load_bytes(booted_id) {
             Some(booted) => booted,
@@ -103,7 +107,13 @@ impl JavaScript {
         javascript(&booted, memories)
     }
 
-    fn assemble(engine: &Engine, code: Module, memory: Module, pool: Arc<Pool>) -> Result<Self, Error> {
+    fn assemble(
+        engine: &Engine,
+        code: Module,
+        memory: Module,
+        pool: Arc<Pool>,
+        base: ArtifactId,
+    ) -> Result<Self, Error> {
         let export = |name: &str| {
             code.get_export_index(name).ok_or_else(|| Error::Protocol(format!("the guest does not export {name}")))
         };
@@ -121,7 +131,7 @@ impl JavaScript {
         });
         let imports = imports.collect();
         let linker = host_functions(engine).map_err(|source| Error::Engine { during: "defining imports", source })?;
-        Ok(Self { engine: engine.clone(), code, memory, pool, imports, linker, exports })
+        Ok(Self { engine: engine.clone(), code, memory, pool, base, imports, linker, exports })
     }
 
     /// Boots the engine on the linker's data, with a table of what there is to call, and gives the heap after that.
@@ -132,6 +142,9 @@ impl JavaScript {
         };
         let account = Arc::new(Account::unlimited());
         let mut guest = Guest::open(self, None, &account).map_err(broken)?;
+        // The engine looks at the clock, and keeps what it saw. With one that stands still every boot gives the same heap,
+        // on which all images hold that were ever made.
+        guest.store.data_mut().clock = GuestClock::Frozen(0.0);
         let constructors: TypedFunc<(), ()> = guest.function(self.exports.constructors).map_err(broken)?;
         let failed = |source| Error::Engine { during: "booting the JavaScript engine", source };
         constructors.call_async(&mut guest.store, ()).await.map_err(failed)?;
@@ -155,8 +168,8 @@ impl JavaScript {
         guest.evaluate(self, program).await?;
         let stack = guest.stack_top(self);
         let image = self.pool.image(guest.memory.data(&guest.store), stack).map_err(no_memory)?;
-        if image.bytes() > MAX_IMAGE_BYTES {
-            let message = format!("the heap is too large for an image: {} bytes", image.bytes());
+        if image.applied_bytes() > MAX_IMAGE_BYTES {
+            let message = format!("the heap is too large for an image: {} bytes", image.applied_bytes());
             return Err(End::Guest(GuestError { name: "RangeError".into(), message, ..GuestError::default() }));
         }
         Ok(image)

@@ -26,6 +26,11 @@ pub enum EnvBinding {
 }
 
 impl EnvBinding {
+    /// Is it one of the services, or all of them?
+    pub(super) const fn is_service(&self) -> bool {
+        matches!(self, Self::Service(_) | Self::Unified)
+    }
+
     pub(super) fn size_bytes(&self) -> usize {
         match self {
             Self::Value(text) | Self::Cloned(text) | Self::Secret(text) => text.len(),

@@ -2,13 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
+use async_trait::async_trait;
 use doer_core::limits::Limits;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 
 use super::{
     bindings::{EnvBinding, Outbound},
-    slot::Factory,
+    slot::{Factory, LoadError},
     worker::Code,
 };
 use crate::{
@@ -71,8 +72,19 @@ pub(super) fn parse(text: &str, limits: Limits) -> Result<Code, String> {
 
 /// Gives that code whenever it is asked.
 pub(super) fn factory(code: Code) -> Arc<dyn Factory> {
-    Arc::new(move || {
-        let code = code.clone();
-        async move { Ok(code) }
-    })
+    Arc::new(AtHand(code))
+}
+
+/// Code that is kept nowhere.
+struct AtHand(Code);
+
+#[async_trait]
+impl Factory for AtHand {
+    async fn code(&self) -> Result<Code, LoadError> {
+        Ok(self.0.clone())
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
 }

@@ -6,7 +6,9 @@
 //! arrive together and whether their callers stay or go. A failed load reaches all who wait for it, and is then forgotten.
 //!
 //! Code that was loaded runs from the base image first. Behind that first run an image is made of the worker's heap after
-//! its top level, and from then on every run starts from there, with a heap of its own.
+//! its top level, and from then on every run starts from there, with a heap of its own. The image is kept on disk too, as is
+//! the native code of a component: whoever loads the same code again, after it was let go or in another process, finds it
+//! there, and neither compiles nor evaluates anything.
 //!
 //! A run reaches other workers through what its code is bound to: `env` bindings and `ctx.exports`, the worker that answers
 //! its `fetch`, `env.LOADER`. Each such call is a run of its own, in a slot of its own, on behalf of the same caller and at
@@ -14,6 +16,7 @@
 
 mod bindings;
 mod code;
+mod digest;
 mod host;
 mod neighbours;
 mod registry;

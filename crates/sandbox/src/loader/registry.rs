@@ -8,17 +8,18 @@ use std::{
     time::Duration,
 };
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use doer_core::tier::Namespace;
 use tokio::time::Instant;
 
 use super::{
+    digest,
     host::{Host, NoHost},
     slot::{Factory, LoadError, Slot},
     stub::Stub,
     worker::{Code, Source, Worker},
 };
-use crate::{GuestError, Sandbox, sandbox::Prepared};
+use crate::{GuestError, Sandbox, cache::Place, sandbox::Prepared};
 
 /// A worker's name. The same id in two namespaces is two workers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +28,12 @@ pub struct Key {
     pub namespace: Namespace,
     /// Its id.
     pub id: String,
+}
+
+impl Key {
+    fn place(&self) -> Place {
+        Place::of(self.namespace.as_str(), &self.id)
+    }
 }
 
 /// How much is kept loaded.
@@ -51,10 +58,16 @@ pub struct RegistryStats {
     pub bytes: u64,
     /// Loads that went well, so far.
     pub loads: u64,
+    /// Those of them that found on disk what the worker had become before.
+    pub from_disk: u64,
     /// Loads that failed, so far.
     pub failures: u64,
     /// Workers let go for want of room, or of use, so far.
     pub evictions: u64,
+    /// Workers that something is kept of on disk.
+    pub kept: usize,
+    /// Bytes of that.
+    pub kept_bytes: u64,
 }
 
 /// All workers. Cheap to clone.
@@ -70,6 +83,7 @@ pub(super) struct Inner {
     bounds: Bounds,
     began: Instant,
     loads: AtomicU64,
+    from_disk: AtomicU64,
     failures: AtomicU64,
     evictions: AtomicU64,
 }
@@ -96,6 +110,7 @@ impl Registry {
             bounds,
             began: Instant::now(),
             loads: counter(),
+            from_disk: counter(),
             failures: counter(),
             evictions: counter(),
         };
@@ -119,29 +134,36 @@ impl Registry {
         self.inner.anonymous(Some(namespace), super::code::factory(code))
     }
 
-    /// Forgets a worker. Runs that have begun end on the code they began with.
+    /// Forgets a worker, on disk too. Runs that have begun end on the code they began with.
     pub fn remove(&self, key: &Key) {
         if let Some((_, slot)) = self.inner.slots.remove(key) {
-            slot.empty();
+            slot.forget();
+        }
+        if let Some(shelf) = self.inner.sandbox.shelf() {
+            shelf.remove(key.place());
         }
     }
 
-    /// Forgets a worker's code unless it is this: to be called when it was replaced.
+    /// Forgets a worker's code unless it is this: to be called when it was replaced. What is on disk of the old code is of
+    /// no use for the new one, which takes its place.
     pub fn replaced(&self, key: &Key, hash: &str) {
         if let Some(slot) = self.inner.slots.get(key) {
             slot.empty_unless(hash);
         }
     }
 
-    /// Forgets whatever belongs to a namespace.
+    /// Forgets whatever belongs to a namespace, on disk too.
     pub fn remove_namespace(&self, namespace: &Namespace) {
         self.inner.slots.retain(|key, slot| {
             let stays = key.namespace != *namespace;
             if !stays {
-                slot.empty();
+                slot.forget();
             }
             stays
         });
+        if let Some(shelf) = self.inner.sandbox.shelf() {
+            shelf.remove_namespace(namespace.as_str());
+        }
     }
 
     /// Lets go of what has not been called for long, and of names that nothing came of. To be called now and then.
@@ -149,28 +171,43 @@ impl Registry {
         let inner = &self.inner;
         let oldest = inner.now().saturating_sub(u64::try_from(inner.bounds.idle.as_millis()).unwrap_or(u64::MAX));
         inner.let_go(|worker| worker.last_used() < oldest);
-        inner.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || !slot.is_empty());
+        inner.slots.retain(|_, slot| is_used(slot) || !slot.is_empty());
     }
 
     /// Numbers for whoever watches.
     pub fn stats(&self) -> RegistryStats {
         let inner = &self.inner;
         let workers = inner.loaded();
+        let (kept, kept_bytes) = inner.sandbox.shelf().map(|shelf| shelf.stats()).unwrap_or_default();
         RegistryStats {
             names: inner.slots.len(),
             loaded: workers.len(),
             bytes: workers.iter().map(|(_, worker)| worker.bytes()).sum(),
             loads: inner.loads.load(Relaxed),
+            from_disk: inner.from_disk.load(Relaxed),
             failures: inner.failures.load(Relaxed),
             evictions: inner.evictions.load(Relaxed),
+            kept,
+            kept_bytes,
         }
     }
+}
+
+/// Does anybody hold a slot, or write down what its worker has become? Whoever removes the worker then must find it.
+fn is_used(slot: &Arc<Slot>) -> bool {
+    Arc::strong_count(slot) > 1 || slot.is_watched()
 }
 
 impl Inner {
     pub(super) fn stub(self: &Arc<Self>, key: Key, factory: Arc<dyn Factory>) -> Stub {
         let namespace = Some(key.namespace.clone());
-        let slot = Arc::clone(self.slots.entry(key).or_default().value());
+        let slot = match self.slots.entry(key) {
+            Entry::Occupied(entry) => Arc::clone(entry.get()),
+            Entry::Vacant(entry) => {
+                let slot = Arc::new(Slot::named(entry.key().place()));
+                Arc::clone(entry.insert(slot).value())
+            }
+        };
         Stub { registry: Arc::clone(self), slot, factory, namespace }
     }
 
@@ -213,35 +250,50 @@ impl Inner {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Has the factory give the code, and compiles what has to be compiled.
-    pub(super) async fn load(self: Arc<Self>, factory: Arc<dyn Factory>) -> Result<Arc<Worker>, LoadError> {
-        let loaded = self.compile(&*factory).await;
-        match &loaded {
-            Ok(worker) => {
+    /// Has the factory give the code, and compiles what has to be compiled, or finds on disk what has become of it.
+    pub(super) async fn load(
+        self: Arc<Self>,
+        slot: Arc<Slot>,
+        factory: Arc<dyn Factory>,
+    ) -> Result<Arc<Worker>, LoadError> {
+        match self.compile(&slot, &*factory).await {
+            Ok((worker, from_disk)) => {
                 worker.touch(self.now());
                 self.loads.fetch_add(1, Relaxed);
+                self.from_disk.fetch_add(u64::from(from_disk), Relaxed);
+                Ok(worker)
             }
-            Err(_) => {
+            Err(error) => {
                 self.failures.fetch_add(1, Relaxed);
+                Err(error)
             }
         }
-        loaded
     }
 
-    async fn compile(&self, factory: &dyn Factory) -> Result<Arc<Worker>, LoadError> {
+    /// The worker, and whether it was on disk.
+    async fn compile(&self, slot: &Slot, factory: &dyn Factory) -> Result<(Arc<Worker>, bool), LoadError> {
+        let shelf = self.sandbox.shelf().filter(|_| factory.is_durable());
+        let spot = shelf.and_then(|shelf| slot.spot(shelf));
         let code = factory.code().await?;
-        let prepared = self.sandbox.prepare(code.program.clone()).await;
-        let source = match prepared.map_err(|error| LoadError::Host(Arc::new(error)))? {
-            Ok(Prepared::Script(program)) => Source::script(&code, program),
-            // Nothing of it would ever be seen.
-            Ok(Prepared::Wasm(_)) if code.env.as_ref().is_some_and(|env| !env.is_empty()) => {
-                let (name, message) = ("TypeError".to_owned(), "env: WebAssembly has none".to_owned());
+        let spot = spot.map(|spot| spot.of_code(digest::of(&code)));
+        let prepared = self.sandbox.prepare(code.program.clone(), spot.as_ref()).await;
+        let (source, from_disk) = match prepared.map_err(|error| LoadError::Host(Arc::new(error)))? {
+            Ok(Prepared::Script(program)) => (Source::script(&code, program), false),
+            Ok(Prepared::Image(image)) => (Source::Image(image), true),
+            // Services say what it may import; nothing of the rest would ever be seen.
+            Ok(Prepared::Wasm(_)) if code.env.iter().flatten().any(|(_, member)| !member.is_service()) => {
+                let message = "env: WebAssembly can be given services, and nothing else".to_owned();
+                let name = "TypeError".to_owned();
                 return Err(LoadError::Code(Arc::new(GuestError { name, message, ..GuestError::default() })));
             }
-            Ok(Prepared::Wasm(compiled)) => Source::Wasm(compiled.runnable, compiled.artifact_bytes as u64),
+            Ok(Prepared::Wasm(compiled)) => {
+                (Source::Wasm(compiled.runnable, compiled.artifact_bytes as u64), compiled.from_disk)
+            }
             Err(error) => return Err(LoadError::Code(Arc::<GuestError>::new(error))),
         };
-        Ok(Arc::new(Worker::new(&code, source)))
+        // Whatever was found is kept already, or about to be.
+        let spot = spot.filter(|_| matches!(source, Source::Script(_)));
+        Ok((Arc::new(Worker::new(&code, source, spot)), from_disk))
     }
 
     /// Lets the least recently used go until the rest is within bounds.
@@ -260,6 +312,7 @@ impl Inner {
             }
             count -= 1;
             bytes -= worker.bytes();
+            drop(worker);
             self.evict(&key);
         }
     }
@@ -267,6 +320,7 @@ impl Inner {
     fn let_go(&self, which: impl Fn(&Worker) -> bool) {
         for (key, worker) in self.loaded() {
             if which(&worker) {
+                drop(worker);
                 self.evict(&key);
             }
         }
@@ -278,7 +332,7 @@ impl Inner {
             slot.empty();
             self.evictions.fetch_add(1, Relaxed);
         }
-        self.slots.remove_if(key, |_, slot| Arc::strong_count(slot) == 1);
+        self.slots.remove_if(key, |_, slot| !is_used(slot));
     }
 
     fn loaded(&self) -> Vec<(Key, Arc<Worker>)> {

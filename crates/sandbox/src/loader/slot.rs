@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 
 use super::worker::{Code, Worker};
-use crate::{Error, GuestError};
+use crate::{
+    Error, GuestError,
+    cache::{Changes, Place, Shelf, Spot},
+};
 
 /// Knows the code of a worker.
 #[async_trait]
@@ -16,6 +19,12 @@ pub trait Factory: Send + Sync + 'static {
     /// # Errors
     /// What every caller who waits for it is told.
     async fn code(&self) -> Result<Code, LoadError>;
+
+    /// May what the code has become be kept on disk, code and plain values of `env` included? Not where a run made it up:
+    /// it may have put a secret into it.
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]
@@ -60,10 +69,27 @@ enum State {
 /// One id's place.
 #[derive(Default)]
 pub(super) struct Slot {
+    /// Where what its worker has become is kept; nowhere without a name.
+    place: Option<Place>,
+    changes: Changes,
     state: Mutex<(u64, State)>,
 }
 
 impl Slot {
+    pub(super) fn named(place: Place) -> Self {
+        Self { place: Some(place), ..Self::default() }
+    }
+
+    /// The spot of code that is about to be asked for.
+    pub(super) fn spot(&self, shelf: &Arc<Shelf>) -> Option<Spot> {
+        self.place.map(|place| Spot::new(shelf, place, &self.changes))
+    }
+
+    /// Does anybody still look at it, beside those who hold it?
+    pub(super) fn is_watched(&self) -> bool {
+        self.changes.are_watched()
+    }
+
     /// The worker; loads it by `load` where nobody has, in a task of its own, which calls `settled` when it is there:
     /// whoever wanted it may have gone away meanwhile.
     pub(super) async fn worker<F>(
@@ -141,6 +167,12 @@ impl Slot {
         matches!(self.lock().1, State::Empty)
     }
 
+    /// As [`Slot::empty`], for good: what it was is not to be found again.
+    pub(super) fn forget(&self) {
+        self.changes.count();
+        self.empty();
+    }
+
     /// Lets go of what is loaded or about to be. Who waits for it or runs it already is not disturbed.
     pub(super) fn empty(&self) {
         self.lock().1 = State::Empty;
@@ -151,6 +183,7 @@ impl Slot {
         let mut state = self.lock();
         let same = matches!(&state.1, State::Ready(worker) if worker.hash == hash);
         if !same {
+            self.changes.count();
             state.1 = State::Empty;
         }
     }

@@ -171,7 +171,7 @@ impl Stub {
         };
         let code = match (&worker.source, worker.image()) {
             (Source::Wasm(wasm, _), _) => Loaded::Wasm(wasm.clone()),
-            (Source::Script(_), Some(image)) => Loaded::Image(image.clone()),
+            (Source::Image(image), _) | (Source::Script(_), Some(image)) => Loaded::Image(image.clone()),
             (Source::Script(source), None) => Loaded::Source(Arc::clone(source)),
         };
         let is_cold = matches!(code, Loaded::Source(_));
@@ -186,15 +186,15 @@ impl Stub {
         if let Some(worker) = self.slot.ready() {
             return Ok(worker);
         }
-        let (registry, factory) = (Arc::clone(&self.registry), Arc::clone(&self.factory));
+        let (registry, factory, slot) = (Arc::clone(&self.registry), Arc::clone(&self.factory), Arc::clone(&self.slot));
         let settled = {
             let registry = Arc::clone(&registry);
             move || registry.make_room()
         };
-        self.slot.worker(move || registry.load(factory), settled).await
+        self.slot.worker(move || registry.load(slot, factory), settled).await
     }
 
-    /// Makes the image behind a run that went well: a top level that fails gives none.
+    /// Makes the image behind a run that went well, and keeps it: a top level that fails gives none.
     fn make_image(&self, worker: &Arc<Worker>, went_well: bool) {
         if !went_well || !worker.claims_image() {
             return;
@@ -205,8 +205,11 @@ impl Stub {
             let invocation = at_rest(worker.limits);
             match registry.sandbox.image_of(source, invocation).await {
                 Ok(Ok(image)) => {
-                    worker.keep_image(image);
+                    worker.keep_image(image.clone());
                     registry.make_room();
+                    if let Some(spot) = &worker.spot {
+                        registry.sandbox.keep_image(spot, image).await;
+                    }
                 }
                 Ok(Err(error)) => tracing::debug!(hash = worker.hash, error = error.message, "no image of a worker"),
                 Err(error) => {

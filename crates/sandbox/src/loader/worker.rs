@@ -9,7 +9,7 @@ use doer_core::limits::Limits;
 use doer_guest_protocol::{Evaluate, Surface};
 
 use super::bindings::{EnvBinding, Links, Outbound, WorkerBinding, guest_bindings};
-use crate::{Image, Program, guest::module::Runnable};
+use crate::{Image, Program, cache::Spot, guest::module::Runnable};
 
 /// What a worker is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub(super) struct Worker {
     pub(super) limits: Limits,
     /// Whom it is bound to.
     pub(super) links: Links,
+    /// Where its image is to be kept, once there is one.
+    pub(super) spot: Option<Spot>,
     source_bytes: u64,
     image: OnceLock<Image>,
     /// Somebody makes an image, or has found that there can be none.
@@ -49,6 +51,8 @@ pub(super) struct Worker {
 pub(super) enum Source {
     /// Evaluated where there is no image.
     Script(Arc<Evaluate>),
+    /// Evaluated before this load, and never again.
+    Image(Image),
     /// Native code, and how many bytes that is.
     Wasm(Runnable, u64),
 }
@@ -62,18 +66,20 @@ impl Source {
 }
 
 impl Worker {
-    pub(super) fn new(code: &Code, source: Source) -> Self {
+    pub(super) fn new(code: &Code, source: Source, spot: Option<Spot>) -> Self {
         let env = code.env.iter().flatten().map(|(name, member)| name.len() + member.size_bytes());
-        let native_bytes = match &source {
-            Source::Script(_) => 0,
-            Source::Wasm(_, bytes) => *bytes,
+        let program_bytes = match &source {
+            Source::Script(_) => code.program.size_bytes(),
+            Source::Image(image) => image.bytes(),
+            Source::Wasm(_, bytes) => code.program.size_bytes() + bytes,
         };
         Self {
             hash: code.hash.clone(),
             source,
             limits: code.limits,
             links: Links::of(code),
-            source_bytes: code.program.size_bytes() + env.sum::<usize>() as u64 + native_bytes,
+            spot,
+            source_bytes: program_bytes + env.sum::<usize>() as u64,
             image: OnceLock::new(),
             asked: AtomicBool::new(false),
             last_used: AtomicU64::new(0),

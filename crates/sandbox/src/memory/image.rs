@@ -1,8 +1,18 @@
 //! A heap as its difference from the base.
+//!
+//! Evaluating a worker writes to many pages, and to most of them little: a reference count here, a list's neighbour there.
+//! So what is kept of a page are the pieces in which it differs, an image a fraction of the pages that it stands for.
 
 use std::sync::Arc;
 
 use super::Base;
+
+/// What is compared at once; the engine's values are of this size.
+const WORD_BYTES: usize = 8;
+/// Where a piece lies in its page, and how long it is: stands before each.
+pub(super) const HEAD_BYTES: usize = 4;
+/// The longest piece.
+const MAX_PIECE_BYTES: usize = 1 << 15;
 
 /// The heap of a program after its top level.
 #[derive(Debug, Clone)]
@@ -17,25 +27,36 @@ pub(super) struct Pages {
     pub(super) base: u64,
     /// Size of the whole heap, in bytes.
     pub(super) heap_bytes: usize,
-    page_bytes: usize,
+    pub(super) page_bytes: usize,
     /// Which, ascending.
-    numbers: Vec<u32>,
-    /// What is in them, one after another.
-    contents: Vec<u8>,
+    pub(super) numbers: Vec<u32>,
+    /// Where the pieces of each end among those of all.
+    pub(super) ends: Vec<u32>,
+    /// Those pieces: place and length as two little-endian numbers of 16 bits, then what is in them.
+    pub(super) pieces: Vec<u8>,
 }
+
+/// In what one page is not that of the base.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patch<'a>(&'a [u8]);
 
 impl Image {
     /// Memory that it takes.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.pages.contents.len() + self.pages.numbers.len() * size_of::<u32>()) as u64
+        let Pages { numbers, ends, pieces, .. } = &*self.pages;
+        (pieces.len() + (numbers.len() + ends.len()) * size_of::<u32>()) as u64
+    }
+
+    /// Memory of a run that is not the base's, before it writes anything.
+    pub(crate) fn applied_bytes(&self) -> u64 {
+        (self.pages.count() * self.pages.page_bytes) as u64
     }
 
     /// Starts the image of a heap.
     pub(super) fn builder(base: &Base, heap_bytes: usize) -> Builder {
         let page_bytes = rustix::param::page_size();
-        Builder {
-            pages: Pages { base: base.number(), heap_bytes, page_bytes, numbers: Vec::new(), contents: Vec::new() },
-        }
+        let (numbers, ends, pieces) = Default::default();
+        Builder { pages: Pages { base: base.number(), heap_bytes, page_bytes, numbers, ends, pieces } }
     }
 }
 
@@ -45,27 +66,53 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Looks at pages of the heap, and keeps those that are not what the base has there.
+    /// Looks at pages of the heap, and keeps in what they are not those of the base.
     pub(super) fn look_at(&mut self, base: &Base, offset: usize, bytes: &[u8]) {
         let pages = &mut self.pages;
         for (index, page) in bytes.chunks(pages.page_bytes).enumerate() {
             let offset = offset + index * pages.page_bytes;
-            let same = match base.piece(offset, page.len()) {
-                Some(piece) => piece == page,
-                None => page.iter().all(|byte| *byte == 0),
-            };
-            if !same {
+            let before = pages.pieces.len();
+            match base.piece(offset, page.len()) {
+                Some(piece) => differences(page, |at| &piece[at..at + WORD_BYTES], &mut pages.pieces),
+                None => differences(page, |_| &[0; WORD_BYTES], &mut pages.pieces),
+            }
+            if pages.pieces.len() > before {
                 // A heap has 4 GiB at most.
                 pages.numbers.push((offset / pages.page_bytes) as u32);
-                pages.contents.extend_from_slice(page);
+                pages.ends.push(pages.pieces.len() as u32);
             }
         }
     }
 
     pub(super) fn finish(mut self) -> Image {
         self.pages.numbers.shrink_to_fit();
-        self.pages.contents.shrink_to_fit();
+        self.pages.ends.shrink_to_fit();
+        self.pages.pieces.shrink_to_fit();
         Image { pages: Arc::new(self.pages) }
+    }
+}
+
+/// Appends the pieces of a page that are not what was there.
+fn differences<'a>(page: &[u8], was: impl Fn(usize) -> &'a [u8], pieces: &mut Vec<u8>) {
+    // Where the length of the piece stands that may go on.
+    let mut open: Option<(usize, usize)> = None;
+    for (at, word) in page.chunks(WORD_BYTES).enumerate().map(|(index, word)| (index * WORD_BYTES, word)) {
+        if word == was(at) {
+            open = None;
+            continue;
+        }
+        let (head, start) = *open.get_or_insert_with(|| {
+            let head = pieces.len();
+            pieces.extend_from_slice(&(at as u16).to_le_bytes());
+            pieces.extend_from_slice(&[0; 2]);
+            (head, at)
+        });
+        pieces.extend_from_slice(word);
+        let length = at + word.len() - start;
+        pieces[head + 2..head + HEAD_BYTES].copy_from_slice(&(length as u16).to_le_bytes());
+        if length >= MAX_PIECE_BYTES {
+            open = None;
+        }
     }
 }
 
@@ -75,18 +122,45 @@ impl Pages {
         self.numbers.len()
     }
 
-    /// The page at this offset, if it is one of them.
-    pub(super) fn at(&self, offset: usize) -> Option<&[u8]> {
+    /// That of the page at this offset, if it is one of them.
+    pub(super) fn at(&self, offset: usize) -> Option<Patch<'_>> {
         let number = u32::try_from(offset / self.page_bytes).ok()?;
-        self.numbers.binary_search(&number).ok().map(|index| self.content(index))
+        self.numbers.binary_search(&number).ok().map(|index| self.patch(index))
     }
 
     /// All of them, with their offsets.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        self.numbers.iter().enumerate().map(|(index, number)| (*number as usize * self.page_bytes, self.content(index)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Patch<'_>)> {
+        self.numbers.iter().enumerate().map(|(index, number)| (*number as usize * self.page_bytes, self.patch(index)))
     }
 
-    fn content(&self, index: usize) -> &[u8] {
-        &self.contents[index * self.page_bytes..(index + 1) * self.page_bytes]
+    fn patch(&self, index: usize) -> Patch<'_> {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Patch(&self.pieces[start as usize..self.ends[index] as usize])
+    }
+}
+
+impl<'a> Patch<'a> {
+    /// Makes a page of the base that of the image.
+    pub(super) fn apply(self, page: &mut [u8]) {
+        for (at, piece) in self.pieces() {
+            page[at..at + piece.len()].copy_from_slice(piece);
+        }
+    }
+
+    /// Its pieces, and where they lie in the page. Ends before one that is cut off.
+    pub(super) fn pieces(self) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (head, after) = rest.split_at_checked(HEAD_BYTES)?;
+            let number = |at: usize| usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
+            let (piece, after) = after.split_at_checked(number(2))?;
+            rest = after;
+            Some((number(0), piece))
+        })
+    }
+
+    /// Its size in memory.
+    pub(super) fn bytes(self) -> usize {
+        self.0.len()
     }
 }

@@ -17,6 +17,7 @@
 //! | `written` | which pages of one were written |
 //! | `base` | the heap that all share |
 //! | `image` | a heap as its difference from that |
+//! | `packed` | that as bytes for a disk |
 //! | `pool` | memories: taken, given back, wiped |
 //! | `lend` | how wasmtime gets one of them |
 //! | `stacks` | native stacks, which wasmtime pools only together with memories |
@@ -24,6 +25,7 @@
 mod base;
 mod image;
 mod lend;
+mod packed;
 mod pool;
 mod region;
 mod stacks;

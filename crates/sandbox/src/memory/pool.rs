@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Base, Image, image::Pages, region::Region, written::Written};
+use super::{Base, Image, image::Pages, packed, region::Region, written::Written};
 
 /// After so many runs a memory starts anew. Until then each page that one of them wrote is restored after all of them,
 /// and some pages are written by few: whoever evaluates code writes several times as many as who only runs it.
@@ -108,6 +108,19 @@ impl Pool {
         Ok(builder.finish())
     }
 
+    /// An image as bytes, to be kept.
+    pub(crate) fn pack(&self, image: &Image) -> Vec<u8> {
+        packed::pack(image)
+    }
+
+    /// The image that such bytes stand for, on a base that was the same to the byte; its pages have so many bytes at most.
+    ///
+    /// # Errors
+    /// Where they stand for none.
+    pub(crate) fn unpack(&self, bytes: &[u8], most_bytes: u64) -> io::Result<Image> {
+        packed::unpack(&self.base, bytes, most_bytes)
+    }
+
     /// An idle memory: one that holds the image already, or else the one used last, which the caches still know.
     fn idle(&self, image: Option<&Arc<Pages>>) -> Option<Slot> {
         let idle = &mut self.lock().idle;
@@ -152,13 +165,14 @@ impl Slot {
         if is_same(self.applied.as_ref(), image) {
             return Ok(());
         }
+        let page_bytes = rustix::param::page_size();
         if let Some(applied) = self.applied.take() {
-            for (offset, page) in applied.iter().filter(|(offset, _)| *offset < heap_bytes) {
-                self.restore(base, None, offset, page.len());
+            for (offset, _) in applied.iter().filter(|(offset, _)| *offset < heap_bytes) {
+                self.restore(base, None, offset, page_bytes);
             }
         }
-        for (offset, page) in image.iter().flat_map(|image| image.iter()) {
-            self.region.bytes_mut(offset..offset + page.len()).copy_from_slice(page);
+        for (offset, patch) in image.iter().flat_map(|image| image.iter()) {
+            patch.apply(self.region.bytes_mut(offset..offset + page_bytes));
         }
         self.applied = image.cloned();
         Ok(())
@@ -200,9 +214,12 @@ impl Slot {
     /// Puts what belongs there over a page.
     fn restore(&mut self, base: &Base, image: Option<&Pages>, offset: usize, bytes: usize) {
         let page = self.region.bytes_mut(offset..offset + bytes);
-        match image.and_then(|image| image.at(offset)).or_else(|| base.piece(offset, bytes)) {
+        match base.piece(offset, bytes) {
             Some(content) => page.copy_from_slice(content),
             None => page.fill(0),
+        }
+        if let Some(patch) = image.and_then(|image| image.at(offset)) {
+            patch.apply(page);
         }
     }
 }

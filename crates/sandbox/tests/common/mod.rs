@@ -28,6 +28,8 @@ pub fn config(concurrency: u32) -> SandboxConfig {
         max_memory_bytes: 256 << 20,
         keep_resident_bytes: 1600 << 10,
         cache_dir: std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("artifacts"),
+        // Whatever ran before is not to be seen.
+        disk_bytes: 0,
         installation_key: [7; 32],
         background_threads: 2,
         compiler: CompilerConfig {
@@ -39,6 +41,28 @@ pub fn config(concurrency: u32) -> SandboxConfig {
             memory_bytes: 4 << 30,
         },
     }
+}
+
+/// How tests set a sandbox up that keeps workers on disk, in a directory of its own, with the compiled engine of the
+/// others in it. It compiles nothing where `compiles` is not true.
+pub async fn config_on(dir: &std::path::Path, compiles: bool) -> SandboxConfig {
+    sandbox().await;
+    let shared = config(4);
+    let cache_dir = dir.join("artifacts");
+    if !cache_dir.exists() {
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&cache_dir).unwrap();
+        for entry in std::fs::read_dir(&shared.cache_dir).unwrap() {
+            let entry = entry.unwrap();
+            if entry.path().extension().is_some_and(|extension| extension == "cwasm" || extension == "seal") {
+                std::fs::copy(entry.path(), cache_dir.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let mut config = SandboxConfig { cache_dir, disk_bytes: 1 << 30, ..shared };
+    if !compiles {
+        config.compiler.program = "/nonexistent".into();
+    }
+    config
 }
 
 /// One text in a language that nobody declared.

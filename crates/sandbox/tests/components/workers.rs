@@ -1,6 +1,6 @@
 //! Workers: requests in, responses out.
 
-use doer_core::{fault::Termination, outbound::HttpRequest};
+use doer_core::{fault::Termination, outbound::HttpRequest, service::Service};
 use doer_sandbox::{
     Entrypoint, Event, Language, ModuleSource, Program,
     loader::{Code, EnvBinding, LoadError},
@@ -155,7 +155,7 @@ fn what_is_no_answer_says_why() {
 }
 
 #[test]
-fn a_worker_has_one_entrypoint_and_no_env() {
+fn a_worker_has_one_entrypoint_and_no_env_but_services() {
     block_on(async {
         let stub = registry().await.load(code(says("1")));
         let named = Entrypoint(Some("Admin".to_owned()));
@@ -167,9 +167,18 @@ fn a_worker_has_one_entrypoint_and_no_env() {
             outcome.answer.unwrap_err().message,
             "A component has no methods to call, and no handlers but of requests"
         );
-        let env = Some(vec![("A".to_owned(), EnvBinding::Unified)]);
-        let error = registry().await.load(Code { env, ..code(says("1")) }).loaded().await.unwrap_err();
-        assert!(matches!(error, LoadError::Code(error) if error.message == "env: WebAssembly has none"));
+        let with = async |member| {
+            let env = Some(vec![("A".to_owned(), member)]);
+            registry().await.load(Code { env, ..code(says("1")) }).loaded().await
+        };
+        for member in [EnvBinding::Unified, EnvBinding::Service(Service::Db)] {
+            assert!(with(member).await.is_ok());
+        }
+        for member in [EnvBinding::Value("1".to_owned()), EnvBinding::Secret("S".to_owned())] {
+            let error = with(member).await.unwrap_err();
+            let message = "env: WebAssembly can be given services, and nothing else";
+            assert!(matches!(error, LoadError::Code(error) if error.message == message));
+        }
     });
 }
 

@@ -44,7 +44,12 @@ pub struct Town {
 
 impl Town {
     pub fn new(sandbox: Sandbox) -> Self {
-        let known = Arc::new(Known { secrets: BTreeMap::from([("KEY", "s3cret")]), ..Known::default() });
+        Self::with_secret(sandbox, "s3cret")
+    }
+
+    /// With that as the secret `KEY`.
+    pub fn with_secret(sandbox: Sandbox, secret: &'static str) -> Self {
+        let known = Arc::new(Known { secrets: BTreeMap::from([("KEY", secret)]), ..Known::default() });
         Self { registry: Registry::with_host(sandbox, ROOM, Arc::<Known>::clone(&known)), known }
     }
 

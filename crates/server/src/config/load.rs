@@ -141,6 +141,8 @@ fn read_workers(reader: &mut Reader<'_>) -> Workers {
             bytes: reader.bytes("workers.loaded_mib", MIB),
             idle: reader.positive_duration("workers.idle"),
         },
+        disk_bytes: reader.bytes("workers.disk_mib", MIB),
+        series: reader.integer("workers.series", 0..=100_000),
     }
 }
 

@@ -120,6 +120,10 @@ pub struct Workers {
     pub compatibility_date: CompatibilityDate,
     /// How much is kept loaded.
     pub bounds: Bounds,
+    /// How much is kept on disk of what they have become.
+    pub disk_bytes: u64,
+    /// Workers with series of their own in `/metrics`.
+    pub series: usize,
 }
 
 /// Compiler processes.

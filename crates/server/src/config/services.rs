@@ -152,6 +152,8 @@ struct Route {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
+    defaults: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
     tiers: Vec<Tier>,
     #[serde(default)]
     namespaces: Vec<String>,
@@ -169,6 +171,7 @@ impl Route {
         gateway::RouteSettings {
             methods: self.methods,
             headers: self.headers,
+            defaults: self.defaults,
             tiers: self.tiers,
             namespaces: self.namespaces,
             rate_per_minute: self.rate_per_minute,

@@ -21,10 +21,13 @@ struct Context<'a> {
 /// # Errors
 /// `internal`; only where a context cannot be written as JSON, which none is known to do.
 pub fn guest_context(caller: &Caller, props: Option<&RawValue>) -> Result<Box<RawValue>, ApiError> {
+    // As far as the credentials go: an API key may hold less than its owner.
+    let permissions = caller.context.permissions();
+    let user = caller.context.auth.user.as_ref().map(|user| User { permissions, ..user.clone() });
     let context = Context {
         // As in a worker without props: an empty object, so that reading one is not an error.
         props: Some(props.unwrap_or(empty()?)),
-        user: caller.context.auth.user.as_ref(),
+        user: user.as_ref(),
         namespace: &caller.namespace,
         authenticated: caller.context.auth.authenticated,
         request_id: caller.request_id(),

@@ -15,7 +15,7 @@ use crate::{
     auth::Caller,
     budget::Held,
     executions::{Receipt, Ticket},
-    telemetry::Metrics,
+    telemetry::{Metrics, Place},
 };
 
 /// A running execution.
@@ -35,6 +35,8 @@ pub struct Flight {
     pub started: Instant,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
+    /// Where it is counted too, as a run of a worker by id.
+    pub worker: Option<Place>,
     /// Code and input take as much memory as the body did that they came in, until it ends.
     pub body: Held,
 }
@@ -67,6 +69,7 @@ impl Flight {
             client_request = self.caller.client_request_id(),
             namespace = %self.caller.namespace,
             tier = %self.caller.tier,
+            worker = self.worker.as_ref().map(|place| &*place.worker().id),
             outcome = verdict.name(),
             wall_ms = ms(usage.wall),
             cpu_ms = ms(usage.cpu),
@@ -77,6 +80,9 @@ impl Flight {
             "execution"
         );
         self.metrics.execution(verdict, self.caller.tier, usage);
+        if let Some(worker) = &self.worker {
+            self.metrics.worker_counts.ended(worker, verdict, usage);
+        }
         ticket.finish(Receipt { started_at: self.started_at, verdict, usage: usage.clone() });
     }
 }

@@ -115,6 +115,7 @@ impl Runner {
             started_at,
             started: Instant::now(),
             metrics: Arc::clone(&self.metrics),
+            worker: None,
             body,
         })
     }

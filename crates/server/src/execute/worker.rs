@@ -13,7 +13,7 @@ use doer_core::{
 use doer_sandbox::{
     Answer, Answered, Console, Entrypoint, Error, Event, GuestError, Invocation, Outcome, Reply, Request, Surface,
     Usage,
-    loader::{LoadError, Stub},
+    loader::{Key, LoadError, Stub},
 };
 use serde_json::value::RawValue;
 
@@ -47,6 +47,8 @@ pub struct WorkerCall {
     pub scope: Arc<Scope>,
     /// Who listens to what it writes, where anybody does.
     pub tail: Option<Tail>,
+    /// What it is registered as, where it is.
+    pub registered: Option<Key>,
 }
 
 impl WorkerCall {
@@ -71,6 +73,7 @@ impl WorkerCall {
             context: guest_context(caller, props)?,
             scope: Arc::clone(caller.scope()),
             tail: None,
+            registered: None,
         })
     }
 }
@@ -178,11 +181,12 @@ impl Runner {
     }
 
     /// Admits a call, and says what its run is given.
-    async fn begin_run(&self, call: WorkerCall, flight: Flight) -> Result<(Begun, Invocation), ApiError> {
+    async fn begin_run(&self, call: WorkerCall, mut flight: Flight) -> Result<(Begun, Invocation), ApiError> {
         if let Err(error) = self.available() {
             flight.refuse();
             return Err(error);
         }
+        flight.worker = call.registered.clone().map(|worker| self.metrics.worker_counts.place(worker));
         let started = Instant::now();
         let (flight, admitted) = self.admit(flight, &call.rates, call.limits.wall).await?;
         let services = self.services_of(&call);
@@ -239,6 +243,10 @@ fn not_loaded<A>(begun: Begun, error: LoadError) -> Result<Outcome<A>, ApiError>
     let flight = begun.flight;
     match error {
         LoadError::NotFound => {
+            // It went between the look at it and its call.
+            if let Some(place) = &flight.worker {
+                flight.metrics.worker_counts.removed(place.worker());
+            }
             flight.refuse();
             Err(ApiError::new(ErrorCode::NotFound, "Worker not found"))
         }

@@ -108,7 +108,10 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::{http::body::UnreadBody, telemetry::Metrics};
+    use crate::{
+        http::body::UnreadBody,
+        telemetry::{Metrics, WorkerCounts},
+    };
 
     async fn answer(request: Request<Body>) -> (StatusCode, Value) {
         let router = Router::new()
@@ -121,7 +124,8 @@ mod tests {
                 }),
             )
             .route("/json", post(|_: UnreadBody| async { "{}" }));
-        let envelope = Envelope { metrics: Arc::new(Metrics::new()), dev: false };
+        let metrics = Metrics::new(Arc::new(WorkerCounts::new(0)));
+        let envelope = Envelope { metrics: Arc::new(metrics), dev: false };
         let response = wrapped(router, envelope).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();

@@ -1,6 +1,10 @@
-//! Metrics in Prometheus' format. Labels are words of our own: nothing that a caller sends can become one.
+//! Metrics in Prometheus' format. Labels are words of our own, but for those of workers, whose number is bounded
+//! (`workers.rs`).
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use axum::http::StatusCode;
 use doer_core::tier::Tier;
@@ -16,6 +20,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::workers::{WorkerCounts, WorkerSeries};
 use crate::execute::Verdict;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,6 +50,11 @@ struct ByResult {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOrigin {
+    origin: &'static str,
+}
+
 type Histograms = Family<ByTier, Histogram, fn() -> Histogram>;
 
 /// Everything that is counted.
@@ -63,12 +73,17 @@ pub struct Metrics {
     workers: Gauge,
     worker_bytes: Gauge,
     worker_loads: Family<ByResult, Counter<u64, AtomicU64>>,
+    worker_origins: Family<ByOrigin, Counter<u64, AtomicU64>>,
     worker_evictions: Counter<u64, AtomicU64>,
+    workers_kept: Gauge,
+    worker_kept_bytes: Gauge,
+    /// What each worker did.
+    pub worker_counts: Arc<WorkerCounts>,
 }
 
 impl Metrics {
-    /// All of it, at zero.
-    pub fn new() -> Self {
+    /// All of it, at zero, with what is counted of single workers.
+    pub fn new(worker_counts: Arc<WorkerCounts>) -> Self {
         let histograms = || Family::new_with_constructor(buckets as fn() -> Histogram);
         let mut metrics = Self {
             registry: Registry::with_prefix("doer"),
@@ -84,7 +99,11 @@ impl Metrics {
             workers: Gauge::default(),
             worker_bytes: Gauge::default(),
             worker_loads: Family::default(),
+            worker_origins: Family::default(),
             worker_evictions: Counter::default(),
+            workers_kept: Gauge::default(),
+            worker_kept_bytes: Gauge::default(),
+            worker_counts,
         };
         let registry = &mut metrics.registry;
         registry.register("executions", "Executions that have ended", metrics.executions.clone());
@@ -110,10 +129,18 @@ impl Metrics {
         );
         registry.register("worker_loads", "Workers that were to be loaded", metrics.worker_loads.clone());
         registry.register(
+            "worker_origins",
+            "Where workers that were loaded came from: made of their code, or found on disk",
+            metrics.worker_origins.clone(),
+        );
+        registry.register("workers_kept", "Workers that something is kept of on disk", metrics.workers_kept.clone());
+        registry.register_with_unit("workers_kept", "Of that", Unit::Bytes, metrics.worker_kept_bytes.clone());
+        registry.register(
             "worker_evictions",
             "Workers let go for want of room, or of use",
             metrics.worker_evictions.clone(),
         );
+        registry.register_collector(Box::new(WorkerSeries(Arc::clone(&metrics.worker_counts))));
         metrics
     }
 
@@ -152,16 +179,16 @@ impl Metrics {
         for (result, count) in [("ok", workers.loads), ("failed", workers.failures)] {
             self.worker_loads.get_or_create(&ByResult { result }).inner().store(count, Relaxed);
         }
+        for (origin, count) in [("made", workers.loads.saturating_sub(workers.from_disk)), ("disk", workers.from_disk)]
+        {
+            self.worker_origins.get_or_create(&ByOrigin { origin }).inner().store(count, Relaxed);
+        }
+        self.workers_kept.set(number(workers.kept));
+        self.worker_kept_bytes.set(i64::try_from(workers.kept_bytes).unwrap_or(i64::MAX));
         self.worker_evictions.inner().store(workers.evictions, Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -176,12 +203,21 @@ mod tests {
 
     #[test]
     fn what_happened_is_in_the_text() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(Arc::new(WorkerCounts::new(0)));
         metrics.execution(Verdict::GuestError, Tier::Tenant, &Usage::default());
         metrics.request("/execute", StatusCode::OK);
         metrics.result_cache(true);
-        let workers =
-            RegistryStats { loaded: 4, bytes: 5, loads: 6, failures: 7, evictions: 8, ..RegistryStats::default() };
+        let workers = RegistryStats {
+            names: 3,
+            loaded: 4,
+            bytes: 5,
+            loads: 6,
+            from_disk: 2,
+            failures: 7,
+            evictions: 8,
+            kept: 9,
+            kept_bytes: 10,
+        };
         let text = metrics.encode(Stats { slots: 8, running: 2, waiting: 1 }, 3, workers).unwrap();
         for line in [
             "doer_executions_total{outcome=\"guest_error\",tier=\"tenant\"} 1",
@@ -197,7 +233,11 @@ mod tests {
             "doer_workers_loaded_bytes 5",
             "doer_worker_loads_total{result=\"ok\"} 6",
             "doer_worker_loads_total{result=\"failed\"} 7",
+            "doer_worker_origins_total{origin=\"made\"} 4",
+            "doer_worker_origins_total{origin=\"disk\"} 2",
             "doer_worker_evictions_total 8",
+            "doer_workers_kept 9",
+            "doer_workers_kept_bytes 10",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod workers;
 
 pub use logs::init;
 pub use metrics::Metrics;
+pub use workers::{Place, WorkerCounts};

@@ -26,11 +26,13 @@ impl Workers {
         what: Value,
     ) -> Result<WorkerCall, ApiError> {
         let stub = self.stub(&caller.namespace, id)?;
+        let key = key(&caller.namespace, id);
         let call = WorkerCall::new(stub, caller, known.limits(allowance.limits), allowance.rates, None)?;
         Ok(WorkerCall {
             grants: known.grants(caller.tier),
             network: known.network,
-            tail: self.tails.of(&key(&caller.namespace, id), what),
+            tail: self.tails.of(&key, what),
+            registered: Some(key),
             ..call
         })
     }

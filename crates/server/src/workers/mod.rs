@@ -37,7 +37,10 @@ use known::Cache;
 pub use known::Known;
 pub use tail::{Tail, Tailing, Tails};
 
-use crate::http::error::{ApiError, ErrorCode};
+use crate::{
+    http::error::{ApiError, ErrorCode},
+    telemetry::WorkerCounts,
+};
 
 /// Workers that nobody has called for long are looked for this often.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(60);
@@ -48,6 +51,8 @@ pub struct Workers {
     pub store: WorkerStore,
     /// Who listens to them.
     pub tails: Tails,
+    /// What is counted of them.
+    pub counts: Arc<WorkerCounts>,
     known: Cache,
     clock: Arc<dyn Clock>,
     default_date: CompatibilityDate,
@@ -62,13 +67,14 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// Opens the store in `directory`. Nothing can be loaded yet.
+    /// Opens the store in `directory`. Nothing can be loaded yet. `series` of them are counted on their own.
     ///
     /// # Errors
     /// Those of the store.
     pub fn open(
         directory: &std::path::Path,
         default_date: CompatibilityDate,
+        series: usize,
         clock: Arc<dyn Clock>,
         quotas: Arc<dyn Quotas>,
     ) -> Result<Self, Error> {
@@ -76,6 +82,7 @@ impl Workers {
         Ok(Self {
             store,
             tails: Tails::default(),
+            counts: Arc::new(WorkerCounts::new(series)),
             known: Cache::default(),
             clock,
             default_date,
@@ -222,6 +229,7 @@ impl Workers {
             if let Some(registry) = self.registry.get() {
                 registry.remove(&key);
             }
+            self.counts.removed(&key);
         }
         Ok(written)
     }
@@ -249,6 +257,7 @@ impl Holder for Workers {
         if let Some(registry) = self.registry.get() {
             registry.remove_namespace(namespace);
         }
+        self.counts.removed_namespace(namespace);
         Ok(())
     }
 }

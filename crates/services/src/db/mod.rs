@@ -48,7 +48,7 @@ use doer_core::{
     scope::Scope,
     service::{
         Code, Health, Page, ServiceError,
-        db::{Batch, Count, Db, Delete, Get, List, Match, Query, Rows, Search, Thing, Upsert},
+        db::{Batch, Count, Db, Delete, Get, Insert, List, Match, Patch, Query, Rows, Search, Thing, Upsert},
     },
     tier::Namespace,
     time::Clock,
@@ -64,6 +64,7 @@ use self::{
     query::{Caps, Statement},
     registry::{Kind, Lease, Registry},
     things::{
+        patch::patch,
         read,
         write::{NewThing, Step},
     },
@@ -304,6 +305,17 @@ impl Db for EmbeddedDb {
     async fn upsert(&self, scope: &Scope, params: Upsert) -> Result<Thing, ServiceError> {
         let (thing, now_ms) = (NewThing::new(params)?, self.clock.now_ms());
         self.write(scope, self.quota(scope), move |connection| thing.write(connection, now_ms)).await
+    }
+
+    async fn insert(&self, scope: &Scope, params: Insert) -> Result<Thing, ServiceError> {
+        let Insert { ns, id, data, options } = params;
+        let (thing, now_ms) = (NewThing::new(Upsert { ns, id, data, options })?, self.clock.now_ms());
+        self.write(scope, self.quota(scope), move |connection| thing.insert(connection, now_ms)).await
+    }
+
+    async fn patch(&self, scope: &Scope, params: Patch) -> Result<Thing, ServiceError> {
+        let now_ms = self.clock.now_ms();
+        self.write(scope, self.quota(scope), move |connection| patch(connection, params, now_ms)).await
     }
 
     async fn delete(&self, scope: &Scope, params: Delete) -> Result<Option<Thing>, ServiceError> {

@@ -7,7 +7,7 @@ use reqwest::{
     Client, Method, RequestBuilder,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{path::Target, route::Route};
@@ -45,7 +45,7 @@ impl Outgoing {
             url.query_pairs_mut().extend_pairs(&options.query);
         }
         let mut headers = headers(&options)?;
-        let body = options.body.map(body).transpose()?.map(|(body, media_type)| {
+        let body = options.body.map(|value| body(value, &route.defaults)).transpose()?.map(|(body, media_type)| {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
             body
         });
@@ -90,8 +90,9 @@ fn headers(options: &RouteOptions) -> Result<HeaderMap, ServiceError> {
     }
 }
 
-/// The bytes of a body, and their media type where the caller gives none.
-fn body(value: Value) -> Result<(Bytes, &'static str), ServiceError> {
+/// The bytes of a body, and their media type where the caller gives none. An object gets the members that the route has
+/// and it lacks.
+fn body(mut value: Value, defaults: &Map<String, Value>) -> Result<(Bytes, &'static str), ServiceError> {
     if let Value::String(text) = value {
         return Ok((text.into(), "text/plain;charset=utf-8"));
     }
@@ -99,6 +100,11 @@ fn body(value: Value) -> Result<(Bytes, &'static str), ServiceError> {
         let bytes =
             STANDARD.decode(encoded).map_err(|_| ServiceError::invalid("options.body.$base64: must be base64"))?;
         return Ok((bytes.into(), "application/octet-stream"));
+    }
+    if let Some(members) = value.as_object_mut() {
+        for (name, default) in defaults {
+            members.entry(name).or_insert_with(|| default.clone());
+        }
     }
     Ok((value.to_string().into(), "application/json"))
 }

@@ -2,6 +2,7 @@
 
 use doer_core::{scope::Scope, service::gateway::RouteInfo, tier::Tier};
 use reqwest::{Method, header::HeaderMap};
+use serde_json::{Map, Value};
 use std::time::Duration;
 use url::Url;
 
@@ -21,6 +22,8 @@ pub(super) struct Route {
     methods: Vec<Method>,
     /// Marked as sensitive: nothing that prints headers prints these.
     pub(super) headers: HeaderMap,
+    /// Members of bodies in JSON, where the caller gave none.
+    pub(super) defaults: Map<String, Value>,
     tiers: Vec<Tier>,
     namespaces: Vec<String>,
     pub(super) rate_per_minute: Option<u32>,
@@ -81,6 +84,7 @@ impl Route {
             upstream,
             methods: methods.map_err(|_| ("methods", "must be methods of HTTP, such as `GET`"))?,
             headers,
+            defaults: settings.defaults,
             tiers: settings.tiers,
             namespaces: settings.namespaces,
             rate_per_minute: settings.rate_per_minute,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use doer_core::tier::Tier;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::tls;
@@ -33,6 +34,8 @@ pub struct RouteSettings {
     pub methods: Vec<String>,
     /// Headers that are added, secrets among them. They win over the caller's, who never sees them.
     pub headers: BTreeMap<String, String>,
+    /// Members that bodies in JSON get where they lack them.
+    pub defaults: Map<String, Value>,
     /// Tiers that may use it; all that have the gateway, where empty.
     pub tiers: Vec<Tier>,
     /// Namespaces that may use it; all, where empty.
@@ -53,6 +56,7 @@ impl RouteSettings {
             upstream,
             methods: Vec::new(),
             headers: BTreeMap::new(),
+            defaults: Map::new(),
             tiers: Vec::new(),
             namespaces: Vec::new(),
             rate_per_minute: None,
@@ -70,6 +74,7 @@ impl fmt::Debug for RouteSettings {
             .field("upstream", &self.upstream.as_str())
             .field("methods", &self.methods)
             .field("headers", &self.headers.keys())
+            .field("defaults", &self.defaults.keys().collect::<Vec<_>>())
             .field("tiers", &self.tiers)
             .field("namespaces", &self.namespaces)
             .field("rate_per_minute", &self.rate_per_minute)

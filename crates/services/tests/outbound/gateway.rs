@@ -95,6 +95,25 @@ async fn bodies_have_a_limit_both_ways() {
 }
 
 #[tokio::test]
+async fn bodies_get_what_the_route_has_and_they_lack() {
+    let defaults = json!({ "model": "small", "n": 1 }).as_object().cloned().unwrap();
+    let world = world(|route| RouteSettings { defaults, ..route }).await;
+    for (body, arrives) in [
+        (json!({ "n": null, "text": "a" }), json!({ "n": null, "text": "a", "model": "small" })),
+        (json!([1]), json!([1])),
+        (json!("{}"), json!({})),
+        (json!({ "$base64": "e30=" }), json!({})),
+    ] {
+        let options = RouteOptions { method: Some("POST".to_owned()), body: Some(body), ..RouteOptions::default() };
+        let answer = world.send(&admin(), "/up/echo", options).await.unwrap();
+        let arrived: Value = serde_json::from_str(answer.body["body"].as_str().unwrap()).unwrap();
+        assert_eq!(arrived, arrives);
+    }
+    let answer = world.get("/up/echo").await.unwrap();
+    assert_eq!(answer.body["body"], "", "nothing has no members");
+}
+
+#[tokio::test]
 async fn a_rate_says_when_to_come_back() {
     let world = world(|route| RouteSettings { rate_per_minute: Some(1), ..route }).await;
     assert!(world.get("/up/text").await.is_ok());

@@ -3,6 +3,7 @@
 //! A service is an interface (`Queue`) and a namespace of the same name with its types (`Queue.SendOptions`), so that
 //! types of two services may have one name and nothing but these names becomes global.
 
+mod business;
 mod docs;
 mod section;
 mod types;
@@ -13,6 +14,7 @@ pub(crate) use docs::wrapped;
 pub use section::type_name;
 
 use self::{
+    business::business,
     docs::comment,
     section::{Detail, section},
     types::{Json, Types},
@@ -26,6 +28,7 @@ const PLATFORM: &str = include_str!("platform.d.ts");
 /// are granted.
 pub fn declarations(grants: Grants) -> String {
     let mut sections = vec![PLATFORM.to_owned(), platform_types(), environment(grants)];
+    sections.extend(business(grants));
     sections.extend(grants.iter().map(|service| section(service, Detail::Full)));
     sections.join("\n")
 }

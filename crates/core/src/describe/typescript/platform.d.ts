@@ -1,8 +1,8 @@
 // What code that doer runs can see, beside the language and the web platform (lib "ES2023" with "WebWorker" or "DOM").
 //
-// Code is the body of an async function with `input`, `env`, `ctx` and `request` in scope, whose `return` gives the
-// result; or an arrow function, called with `(input, env, ctx)`; or a module, whose default export is such a function
-// or an object with a `fetch` method. `POST /eval` gives code its `input`, and nothing else of this.
+// Code is the body of an async function with `input`, `env`, `ctx`, `request` and `$` in scope, whose `return` gives
+// the result; or an arrow function, called with `(input, env, ctx)`; or a module, whose default export is such a
+// function or an object with a `fetch` method. `POST /eval` gives code its `input`, and nothing else of this.
 //
 // What goes into a service is `unknown` where it may be any JSON; what comes out of it is `any` there.
 
@@ -11,6 +11,20 @@ declare const env: Env;
 declare const ctx: Context;
 /** `POST http://execute/` with `input` as its JSON body, where there is an input. */
 declare const request: Request;
+
+/** What modules import; `cloudflare:workers` is another name of it. */
+declare module "doer:workers" {
+  /** `env`, for modules whose functions do not get it. */
+  export const env: Env;
+  /** The business runtime. */
+  export const $: Business;
+  /** An export that is a class of these is an entrypoint: its methods can be called from outside. */
+  export class WorkerEntrypoint {
+    constructor(ctx: Context, env: Env);
+    readonly ctx: Context;
+    readonly env: Env;
+  }
+}
 
 /** A module's default export: `export default { ... } satisfies ExportedHandler`. */
 interface ExportedHandler {

@@ -33,6 +33,7 @@ fn settings(keep_resident_bytes: usize, cache_dir: &Path) -> SandboxConfig {
         max_memory_bytes: 256 << 20,
         keep_resident_bytes,
         cache_dir: cache_dir.to_owned(),
+        disk_bytes: 0,
         installation_key: [7; 32],
         background_threads: 1,
         compiler: CompilerConfig {

@@ -14,7 +14,7 @@ use super::{Command, guest, wasi};
 use crate::{
     Error,
     account::Account,
-    cache::Loaded,
+    cache::{ArtifactId, Loaded, Spot},
     compiler::Compiler,
     engine::codegen_config,
     guest::component::{self, Component},
@@ -54,6 +54,8 @@ type Cell = Arc<OnceCell<Compiled>>;
 pub(crate) struct Compiled {
     pub(crate) runnable: Runnable,
     pub(crate) artifact_bytes: usize,
+    /// Was it compiled before this process began?
+    pub(crate) from_disk: bool,
 }
 
 #[derive(Default)]
@@ -85,32 +87,71 @@ impl Commands {
         Ok(Self { engine: engine.clone(), linker, components, compiler, load, kept: Mutex::default() })
     }
 
-    /// What `code` is: from memory, or compiled now, once for all that ask at the same time. One
+    /// What `code` is: from memory, from its spot on disk, or compiled now, once for all that ask at the same time. One
     /// that asked first and goes away leaves the work to the next. Failures are not kept.
     ///
     /// # Errors
     /// The guest's, where it does not compile or is nothing that can be run.
-    pub(crate) async fn get(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
+    pub(crate) async fn get(
+        &self,
+        code: &[u8],
+        text: bool,
+        account: &Arc<Account>,
+        spot: Option<&Spot>,
+    ) -> Result<Compiled, End> {
         let key = blake3::Hasher::new().update(&[u8::from(text)]).update(code).finalize();
         let claim = Claim::new(&self.kept, key);
         let compiled = claim.cell.get_or_try_init(|| async {
             account.mark_cold_start();
-            self.compile(code, text, account).await
+            match spot {
+                Some(spot) => match self.find(spot, account).await {
+                    Some(compiled) => Ok(compiled),
+                    None => self.compile(code, text, account, Some(spot)).await,
+                },
+                None => self.compile(code, text, account, None).await,
+            }
         });
         Ok(compiled.await?.clone())
     }
 
-    async fn compile(&self, code: &[u8], text: bool, account: &Arc<Account>) -> Result<Compiled, End> {
+    /// What was compiled before, and runs on this engine.
+    async fn find(&self, spot: &Spot, account: &Arc<Account>) -> Option<Compiled> {
+        let (engine, load) = (self.engine.clone(), self.load);
+        let read = move |artifact: Vec<u8>| Some((load(&engine, &artifact).ok()?, artifact.len()));
+        let (loaded, artifact_bytes) = spot.find(self.artifact_id(spot), read).await?;
+        let runnable = self.link(loaded, account).ok()?;
+        Some(Compiled { runnable, artifact_bytes, from_disk: true })
+    }
+
+    async fn compile(
+        &self,
+        code: &[u8],
+        text: bool,
+        account: &Arc<Account>,
+        spot: Option<&Spot>,
+    ) -> Result<Compiled, End> {
         let compiled = self.compiler.wasm(code.to_vec(), text).await?;
         // Asked for here too: the pool refuses a module whose memory fits no slot, and does not say why.
         account.grow_memory(compiled.memory_bytes)?;
-        let loaded = (self.load)(&self.engine, &compiled.artifact)
-            .map_err(|refused| self.not_loaded(refused, &compiled.artifact))?;
-        let runnable = match loaded {
+        let artifact = compiled.artifact;
+        let loaded = (self.load)(&self.engine, &artifact).map_err(|refused| self.not_loaded(refused, &artifact))?;
+        let (runnable, artifact_bytes) = (self.link(loaded, account)?, artifact.len());
+        if let Some(spot) = spot.cloned() {
+            let id = self.artifact_id(&spot);
+            tokio::spawn(async move { spot.keep(id, move || artifact).await });
+        }
+        Ok(Compiled { runnable, artifact_bytes, from_disk: false })
+    }
+
+    fn link(&self, loaded: Loaded, account: &Arc<Account>) -> Result<Runnable, End> {
+        Ok(match loaded {
             Loaded::Module(module) => Runnable::Command(Command::link(&self.linker, &module, account)?),
             Loaded::Component(component) => Runnable::Component(Component::link(&self.components, &component)?),
-        };
-        Ok(Compiled { runnable, artifact_bytes: compiled.artifact.len() })
+        })
+    }
+
+    fn artifact_id(&self, spot: &Spot) -> ArtifactId {
+        ArtifactId::of(&self.engine, "WebAssembly of a worker", &[spot.code()])
     }
 
     /// Whose fault it is that `artifact` was refused. Where an engine without a pool takes it, the module is too
@@ -216,7 +257,7 @@ mod tests {
     fn fill(kept: &Mutex<Kept>, command: &Runnable, name: &str, artifact_bytes: usize) -> blake3::Hash {
         let key = blake3::hash(name.as_bytes());
         let claim = Claim::new(kept, key);
-        assert!(claim.cell.set(Compiled { runnable: command.clone(), artifact_bytes }).is_ok());
+        assert!(claim.cell.set(Compiled { runnable: command.clone(), artifact_bytes, from_disk: false }).is_ok());
         key
     }
 
@@ -256,11 +297,11 @@ mod tests {
         let commands = commands_of(&engine, "/bin/sleep", &["60"], load_compiled);
         let account = account_with(|_| {});
         let mut context = Context::from_waker(Waker::noop());
-        let mut working = pin!(commands.get(b"working", false, &account));
+        let mut working = pin!(commands.get(b"working", false, &account, None));
         assert!(working.as_mut().poll(&mut context).is_pending());
         for number in 0..300 {
             let code = format!("abandoned {number}");
-            let mut get = pin!(commands.get(code.as_bytes(), false, &account));
+            let mut get = pin!(commands.get(code.as_bytes(), false, &account, None));
             assert!(get.as_mut().poll(&mut context).is_pending());
             assert_eq!(lock(&commands.kept).entries.len(), 2);
         }
@@ -268,9 +309,10 @@ mod tests {
 
         let key = blake3::Hasher::new().update(&[0]).update(b"code").finalize();
         let command = command(&engine);
-        assert!(Claim::new(&commands.kept, key).cell.set(Compiled { runnable: command, artifact_bytes: 1 }).is_ok());
+        let compiled = Compiled { runnable: command, artifact_bytes: 1, from_disk: false };
+        assert!(Claim::new(&commands.kept, key).cell.set(compiled).is_ok());
         for _ in 0..2 {
-            assert!(commands.get(b"code", false, &account).await.is_ok());
+            assert!(commands.get(b"code", false, &account, None).await.is_ok());
             assert_eq!(lock(&commands.kept).filled().count(), 1);
         }
     }
@@ -279,7 +321,7 @@ mod tests {
     async fn two_that_fail_together_leave_nothing_behind() {
         let commands = commands_of(&Engine::new(&codegen_config()).unwrap(), "/nonexistent", &[], load_compiled);
         let account = account_with(|_| {});
-        let get = || commands.get(b"code", false, &account);
+        let get = || commands.get(b"code", false, &account, None);
         let (one, other) = tokio::join!(get(), get());
         assert!(matches!(one, Err(End::Host(Error::Compiler(_)))));
         assert!(matches!(other, Err(End::Host(Error::Compiler(_)))));

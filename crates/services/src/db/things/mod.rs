@@ -1,5 +1,6 @@
 //! Things: their names and limits, and how they stand in the table.
 
+pub(super) mod patch;
 pub(super) mod read;
 pub(super) mod write;
 

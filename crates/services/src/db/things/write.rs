@@ -1,7 +1,7 @@
 //! Writing things: the row, its part of the full-text index, and the count of its collection, in one transaction.
 
 use doer_core::service::{
-    ServiceError,
+    Code, ServiceError,
     db::{Delete, Operation, Thing, Upsert, UpsertOptions, Visibility},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -53,10 +53,31 @@ impl NewThing {
     /// # Errors
     /// SQLite's own.
     pub(in crate::db) fn write(self, connection: &Connection, now_ms: u64) -> Result<Thing, Error> {
+        let old = self.old(connection)?;
+        self.put(connection, old, now_ms)
+    }
+
+    /// The same, unless it is there already.
+    ///
+    /// # Errors
+    /// `conflict`, and SQLite's own.
+    pub(in crate::db) fn insert(self, connection: &Connection, now_ms: u64) -> Result<Thing, Error> {
+        if self.old(connection)?.is_some() {
+            let message = format!("{} has a thing {} already", self.ns, self.id);
+            return Err(ServiceError::new(Code::Conflict, message).into());
+        }
+        self.put(connection, None, now_ms)
+    }
+
+    fn old(&self, connection: &Connection) -> Result<Option<Old>, Error> {
         let old = connection
             .prepare_cached("SELECT n, type, visibility, created_at FROM main.things WHERE ns = ?1 AND id = ?2")?
             .query_row(params![self.ns, self.id], Old::read)
             .optional()?;
+        Ok(old)
+    }
+
+    fn put(self, connection: &Connection, old: Option<Old>, now_ms: u64) -> Result<Thing, Error> {
         let visibility = self.options.visibility.or(old.as_ref().map(|old| old.visibility)).unwrap_or_default();
         let kind = self.options.r#type.clone().or_else(|| old.as_ref().and_then(|old| old.kind.clone()));
         let thing = Thing {
