@@ -8,7 +8,8 @@ use super::worker::Worker;
 async fn drizzle_builds_the_same_statements() {
     let Some(drizzle) = Worker::deployed("drizzle_builds_the_same_statements", "drizzle-orm").await else { return };
     let built = drizzle.alike_get("/").await.json;
-    let insert = "insert into \"users\" (\"id\", \"name\", \"settings\", \"created_at\", \"active\") values (null, ?, ?, ?, ?) \
+    let insert = "insert into \"users\" (\"id\", \"name\", \"settings\", \"created_at\", \"active\") \
+        values (null, ?, ?, ?, ?) \
         on conflict (\"users\".\"name\") do update set \"active\" = excluded.active returning \"id\"";
     assert_eq!(built["insert"], json!({"sql": insert, "params": ["O'Hara", "{\"theme\":\"dark\"}", 0, 1]}));
     let delete = "delete from \"likes\" where (\"likes\".\"user\" = ? and \"likes\".\"post\" = ?)";

@@ -1,6 +1,6 @@
 //! Packages of npm, as they are published, in workers: bundled and registered by `doer deploy`, and asked over HTTP as
-//! their users ask. The same bundle runs under Node.js, and what both answer to the same requests is compared. Skipped, by
-//! name, where there is no Node.js.
+//! their users ask. The same bundle runs under Node.js, and what both answer to the same requests is compared. Skipped,
+//! by name, where there is no Node.js.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

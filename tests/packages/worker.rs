@@ -1,5 +1,5 @@
-//! A worker of a package: deployed from a directory as users have it, asked at the workers' own listener, and asked the same
-//! under Node.js.
+//! A worker of a package: deployed from a directory as users have it, asked at the workers' own listener, and asked the
+//! same under Node.js.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::ask::{Ask, Said};
-use crate::support::{Answer, Caller, Client, Npm, Server, Setup, doer, key_of};
+use crate::support::{Answer, Caller, Client, Server, Setup, doer, key_of, node::Npm};
 
 static NPM: Npm = Npm::new("packages", include_str!("package.json"), include_str!("package-lock.json"));
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/packages");

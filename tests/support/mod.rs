@@ -3,7 +3,7 @@
 mod answer;
 mod client;
 mod data;
-mod node;
+pub mod node;
 mod ports;
 mod secrets;
 mod server;
@@ -13,7 +13,7 @@ mod wait;
 pub use answer::Answer;
 pub use client::{Caller, Client};
 pub use data::{DataDir, key_of, token};
-pub use node::{Npm, node};
+pub use node::node;
 pub use ports::free_port;
 pub use secrets::secret;
 pub use server::{Server, Setup};

@@ -16,7 +16,8 @@ pub struct Npm {
     installed: OnceLock<Result<PathBuf, String>>,
 }
 
-/// The directory with the `node_modules` of `tests/node/package.json`, or nothing and a line that says why `test` is skipped.
+/// The directory with the `node_modules` of `tests/node/package.json`, or nothing and a line that says why `test` is
+/// skipped.
 pub fn node(test: &str) -> Option<&'static Path> {
     static NPM: Npm = Npm::new("node", include_str!("../node/package.json"), include_str!("../node/package-lock.json"));
     NPM.directory(test)

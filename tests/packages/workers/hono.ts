@@ -20,7 +20,9 @@ type Env = { Variables: { trail: string[] } };
 const app = new Hono<Env>();
 
 app.get('/', (c) => c.text('home'));
-app.get('/users/:id', (c) => c.json({ id: c.req.param('id'), page: c.req.query('page') ?? null, tags: c.req.queries('tag') ?? [] }));
+app.get('/users/:id', (c) =>
+  c.json({ id: c.req.param('id'), page: c.req.query('page') ?? null, tags: c.req.queries('tag') ?? [] }),
+);
 app.get('/posts/:slug{[a-z-]+}', (c) => c.json(c.req.param()));
 app.get('/archive/:year/:month?', (c) => c.json(c.req.param()));
 app.get('/files/*', (c) => c.text(c.req.path));
@@ -32,8 +34,14 @@ app.post('/form', async (c) => {
   const { name: filename, type } = file as File;
   return c.json({ name, tags, file: [filename, type, await (file as File).text()] });
 });
-app.post('/checked', validator('json', (value, c) => (typeof value.n === 'number' ? { n: value.n } : c.text('n is no number', 400))), (c) => c.json(c.req.valid('json')));
-app.post('/small', bodyLimit({ maxSize: 8, onError: (c) => c.text('too large', 413) }), async (c) => c.text(await c.req.text()));
+app.post(
+  '/checked',
+  validator('json', (value, c) => (typeof value.n === 'number' ? { n: value.n } : c.text('n is no number', 400))),
+  (c) => c.json(c.req.valid('json')),
+);
+app.post('/small', bodyLimit({ maxSize: 8, onError: (c) => c.text('too large', 413) }), async (c) =>
+  c.text(await c.req.text()),
+);
 
 const around = (name: string) => async (c: Context<Env>, next: Next) => {
   const trail = c.get('trail') ?? [];
@@ -56,9 +64,17 @@ app.get('/cookies/set', async (c) => {
   deleteCookie(c, 'gone');
   return c.text('set');
 });
-app.get('/cookies', async (c) => c.json({ all: getCookie(c), plain: getCookie(c, 'plain') ?? null, signed: await getSignedCookie(c, SECRET, 'signed') }));
+app.get('/cookies', async (c) =>
+  c.json({
+    all: getCookie(c),
+    plain: getCookie(c, 'plain') ?? null,
+    signed: await getSignedCookie(c, SECRET, 'signed'),
+  }),
+);
 
-app.get('/login/:name', async (c) => c.text(await sign({ sub: c.req.param('name'), exp: 4102444800 }, SECRET, 'HS256')));
+app.get('/login/:name', async (c) =>
+  c.text(await sign({ sub: c.req.param('name'), exp: 4102444800 }, SECRET, 'HS256')),
+);
 app.use('/private/*', jwt({ secret: SECRET, alg: 'HS256' }));
 app.get('/private/me', (c) => c.json(c.get('jwtPayload')));
 app.get('/basic', basicAuth({ username: 'ada', password: 'engine' }), (c) => c.text('in'));
@@ -75,21 +91,31 @@ app.get('/inflated', async (c) => {
   return new Response(plain);
 });
 
-app.get('/endless', (c) => streamText(c, async (out) => {
-  for (let n = 0; !out.aborted; n++) {
-    await out.writeln(`${n}`);
-    await out.sleep(1);
-  }
-}));
-app.get('/events', (c) => streamSSE(c, async (out) => {
-  for (const id of ['1', '2']) await out.writeSSE({ event: 'tick', id, data: `${id}\nof two` });
-}));
+app.get('/endless', (c) =>
+  streamText(c, async (out) => {
+    for (let n = 0; !out.aborted; n++) {
+      await out.writeln(`${n}`);
+      await out.sleep(1);
+    }
+  }),
+);
+app.get('/events', (c) =>
+  streamSSE(c, async (out) => {
+    for (const id of ['1', '2']) await out.writeSSE({ event: 'tick', id, data: `${id}\nof two` });
+  }),
+);
 app.get('/piped', (c) => stream(c, (out) => out.pipe(new Blob(['through', ' a pipe']).stream())));
 
-app.get('/fails', () => { throw new TypeError('by its own doing') });
-app.get('/refuses', () => { throw new HTTPException(418, { message: 'a teapot' }) });
+app.get('/fails', () => {
+  throw new TypeError('by its own doing');
+});
+app.get('/refuses', () => {
+  throw new HTTPException(418, { message: 'a teapot' });
+});
 app.notFound((c) => c.json({ missing: c.req.path }, 404));
-app.onError((error, c) => (error instanceof HTTPException ? error.getResponse() : c.text(`${error.name}: ${error.message}`, 500)));
+app.onError((error, c) =>
+  error instanceof HTTPException ? error.getResponse() : c.text(`${error.name}: ${error.message}`, 500),
+);
 
 const api = new Hono().get('/ping', (c) => c.text('pong'));
 app.route('/api/v1', api);

@@ -1,7 +1,14 @@
 // Tokens and keys: what is made here is read elsewhere, and the other way round.
 import * as jose from 'jose';
 
-type Body = { alg: string; enc: string; key: jose.JWK; token: string; options: jose.JWTVerifyOptions; keys: jose.JSONWebKeySet };
+type Body = {
+  alg: string;
+  enc: string;
+  key: jose.JWK;
+  token: string;
+  options: jose.JWTVerifyOptions;
+  keys: jose.JSONWebKeySet;
+};
 
 // Of a symmetric key only its bytes.
 const keyOf = (key: jose.JWK, alg: string) => jose.importJWK(key, alg);
@@ -14,10 +21,17 @@ const routes: Record<string, (body: Body) => unknown> = {
   },
   async sign({ alg, key }) {
     const token = new jose.SignJWT(claims).setProtectedHeader({ alg, kid: 'k1' }).setIssuedAt(1760000000);
-    return token.setIssuer('urn:a').setAudience('urn:b').setExpirationTime(4102444800).sign(await keyOf(key, alg));
+    return token
+      .setIssuer('urn:a')
+      .setAudience('urn:b')
+      .setExpirationTime(4102444800)
+      .sign(await keyOf(key, alg));
   },
   async verify({ alg, token, key, options }) {
-    const { payload, protectedHeader } = await jose.jwtVerify(token, await keyOf(key, alg), { algorithms: [alg], ...options });
+    const { payload, protectedHeader } = await jose.jwtVerify(token, await keyOf(key, alg), {
+      algorithms: [alg],
+      ...options,
+    });
     return { payload, protectedHeader };
   },
   async set({ token, keys }) {
@@ -25,7 +39,10 @@ const routes: Record<string, (body: Body) => unknown> = {
     return { sub: payload.iss, kid: protectedHeader.kid };
   },
   async encrypt({ alg, enc, key }) {
-    return new jose.EncryptJWT(claims).setProtectedHeader({ alg, enc }).setIssuedAt(1760000000).encrypt(await keyOf(key, alg));
+    return new jose.EncryptJWT(claims)
+      .setProtectedHeader({ alg, enc })
+      .setIssuedAt(1760000000)
+      .encrypt(await keyOf(key, alg));
   },
   async decrypt({ alg, token, key }) {
     const { payload, protectedHeader } = await jose.jwtDecrypt(token, await keyOf(key, alg));

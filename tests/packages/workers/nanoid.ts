@@ -7,8 +7,14 @@ export default {
     const many = Array.from({ length: 1000 }, () => nanoid());
     const letters = customAlphabet('abc', 40);
     return Response.json({
-      one: nanoid(), short: nanoid(8), letters: letters(), few: letters(3), insecure: insecure(),
-      different: new Set(many).size, alphabet: urlAlphabet.length, used: new Set(many.join('')).size,
+      one: nanoid(),
+      short: nanoid(8),
+      letters: letters(),
+      few: letters(3),
+      insecure: insecure(),
+      different: new Set(many).size,
+      alphabet: urlAlphabet.length,
+      used: new Set(many.join('')).size,
     });
   },
 };
