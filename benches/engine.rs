@@ -29,8 +29,7 @@ use doer_core::{
     time::SystemClock,
 };
 use doer_sandbox::{
-    Body, CompilerConfig, Console, Entrypoint, Event, Image, Invocation, ModuleSource, Program, Request, Sandbox,
-    SandboxConfig, Surface,
+    Body, CompilerConfig, Entrypoint, Event, Image, Invocation, ModuleSource, Program, Request, Sandbox, SandboxConfig,
     loader::{Bounds, Code, Key, Outbound, Registry, Stub},
 };
 use serde_json::value::RawValue;
@@ -125,18 +124,8 @@ fn program(code: String) -> Program {
 }
 
 fn invocation() -> Invocation {
-    Invocation {
-        event: Event::Execute(Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#))),
-        context: raw(r#"{"namespace":"bench"}"#),
-        surface: Surface::Full,
-        limits: Limits::of(Tier::Tenant),
-        services: None,
-        started: std::time::Instant::now(),
-        loader: false,
-        truncate: false,
-        console: Console::Capture,
-        cancel: Default::default(),
-    }
+    let event = Event::Execute(Some(raw(r#"{"text":"{\"key\":\"key7\"}"}"#)));
+    Invocation { context: raw(r#"{"namespace":"bench"}"#), ..Invocation::new(event, Limits::of(Tier::Tenant)) }
 }
 
 /// What a client sends, as HTTP brings it.
@@ -196,20 +185,8 @@ fn engine(criterion: &mut Criterion) {
             "export default { async fetch(request) { const { key } = await request.json(); return Response.json({ key }) } }",
         ),
     ] {
-        let modules = [("main.js".to_owned(), ModuleSource::Js(source.to_owned()))].into();
-        let code = Code {
-            program: Program::Modules { main: "main.js".to_owned(), modules },
-            env: None,
-            outbound: Outbound::Policy,
-            tails: Vec::new(),
-            own_limits: Default::default(),
-            disallow_eval: false,
-            hash: name.to_owned(),
-            limits: Limits::of(Tier::Tenant),
-        };
         let bounds = Bounds { workers: 10, bytes: 1 << 30, idle: Duration::from_secs(3600) };
-        let key = Key { namespace: Namespace::parse("tenant:bench").expect("a namespace"), id: "bench".to_owned() };
-        let stub = Registry::new(sandbox.clone(), bounds).get(key, move || std::future::ready(Ok(code.clone())));
+        let stub = stub(&Registry::new(sandbox.clone(), bounds), "bench", source.to_owned());
         criterion.bench_function(name, |bencher| {
             bencher.to_async(&runtime).iter(|| async {
                 let answered = stub.fetch(Entrypoint::default(), request(), invocation()).await.expect("an answer");
@@ -253,6 +230,10 @@ fn worker(registry: &Registry, salt: u64) -> Stub {
         "const table = new Map(Array.from({{ length: 10 }}, (_, i) => ['key' + i, i * {salt}]));
          export default {{ answer: (wanted) => ({{ wanted, found: table.get(wanted) }}) }}"
     );
+    stub(registry, &salt.to_string(), source)
+}
+
+fn stub(registry: &Registry, id: &str, source: String) -> Stub {
     let modules = [("main.js".to_owned(), ModuleSource::Js(source.clone()))].into();
     let code = Code {
         program: Program::Modules { main: "main.js".to_owned(), modules },
@@ -264,11 +245,8 @@ fn worker(registry: &Registry, salt: u64) -> Stub {
         hash: source,
         limits: Limits::of(Tier::Tenant),
     };
-    let key = Key { namespace: Namespace::parse("tenant:bench").expect("a namespace"), id: salt.to_string() };
-    registry.get(key, move || {
-        let code = code.clone();
-        async move { Ok(code) }
-    })
+    let key = Key { namespace: Namespace::parse("tenant:bench").expect("a namespace"), id: id.to_owned() };
+    registry.get(key, move || std::future::ready(Ok(code.clone())))
 }
 
 /// Loads that find an image on disk: two workers where there is room for one push each other out.

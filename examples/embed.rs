@@ -7,11 +7,7 @@
 //! ```
 #![allow(clippy::expect_used, reason = "what fails here is the example's own fault")]
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -26,11 +22,9 @@ use doer_core::{
 };
 use doer_sandbox::{
     CompilerConfig, Console, Entrypoint, Event, Invocation, ModuleSource, Program, Request, Sandbox, SandboxConfig,
-    Surface,
     loader::{Bounds, Code, Key, LoadError, Outbound, Registry},
     worker::WorkerLimits,
 };
-use serde_json::value::RawValue;
 use tokio::sync::RwLock;
 
 #[derive(Clone)]
@@ -85,19 +79,8 @@ async fn fetch(State(workers): State<Workers>, method: Method, uri: Uri, body: B
 }
 
 fn invocation() -> Invocation {
-    Invocation {
-        event: Event::Execute(None),
-        context: RawValue::from_string("{}".to_owned()).expect("JSON"),
-        surface: Surface::Full,
-        limits: Limits::of(Tier::Tenant),
-        started: Instant::now(),
-        // No services, and no way to the network.
-        services: None,
-        loader: false,
-        truncate: false,
-        console: Console::Discard,
-        cancel: Default::default(),
-    }
+    // No services, and no way to the network.
+    Invocation { console: Console::Discard, ..Invocation::new(Event::Execute(None), Limits::of(Tier::Tenant)) }
 }
 
 #[tokio::main]

@@ -125,7 +125,12 @@ async function doer() {
     url, log: join(scratch, 'doer.log'), timeoutMs: 120_000,
     ready: async () => (await fetch(`${url}/readyz`)).ok,
   });
-  return { ...server, seconds: (performance.now() - begun) / 1000 };
+  /** A number of `/metrics`. */
+  const metric = async (name) => {
+    const text = await (await fetch(`http://${admin}/metrics`)).text();
+    return Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)[1]);
+  };
+  return { ...server, metric, seconds: (performance.now() - begun) / 1000 };
 }
 
 const disk = () => Number(execFileSync('du', ['-sb', join(scratch, 'data')], { encoding: 'utf8' }).split('\t')[0]);
@@ -147,7 +152,7 @@ async function measureDoer() {
     if (status !== 201) throw new Error(`registering ${number}: ${status} ${text}`);
   });
   say(`registered ${workers} workers of ${options.kilobytes} KiB`, registered.told);
-  say('  disk per worker', `${((disk() - diskBefore) / workers / 1024).toFixed(1)} KiB`);
+  say('  disk per worker: its code', `${((disk() - diskBefore) / workers / 1024).toFixed(1)} KiB`);
   say('  resident memory per worker, none asked', `${((server.residentBytes() - before) / workers / 1024).toFixed(2)} KiB`);
   await server.stop();
   server = await doer();
@@ -160,7 +165,8 @@ async function measureDoer() {
   const hit = await all(requests, () => asked(server, next()));
   say(`${requests} requests, Zipf over all`, hit.told);
   say('  resident afterwards', mebibytes(server.residentBytes()));
-  say('  disk afterwards', mebibytes(disk()));
+  const [kept, keptBytes] = [await server.metric('doer_workers_kept'), await server.metric('doer_workers_kept_bytes')];
+  say('  images on disk: workers, each', `${kept}, ${(keptBytes / kept / 1024).toFixed(1)} KiB`);
   const again = await all(requests, () => asked(server, next()));
   say(`${requests} more`, again.told);
   say('  resident afterwards', mebibytes(server.residentBytes()));

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use doer_core::{
@@ -18,9 +18,7 @@ use doer_core::{
     tier::Tier,
     time::SystemClock,
 };
-use doer_sandbox::{
-    CompilerConfig, Console, Event, Invocation, ModuleSource, Program, Sandbox, SandboxConfig, Surface,
-};
+use doer_sandbox::{CompilerConfig, Event, Invocation, ModuleSource, Program, Sandbox, SandboxConfig};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -162,17 +160,7 @@ impl Runner {
             "href": format!("{origin}/{page}{}", test.variant),
             "time": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
         });
-        Invocation {
-            event: Event::Execute(Some(RawValue::from_string(input.to_string()).expect("JSON"))),
-            context: RawValue::from_string("{}".to_owned()).expect("JSON"),
-            surface: Surface::Full,
-            limits,
-            services: Some(services),
-            started: Instant::now(),
-            loader: false,
-            truncate: false,
-            console: Console::Capture,
-            cancel: Default::default(),
-        }
+        let event = Event::Execute(Some(RawValue::from_string(input.to_string()).expect("JSON")));
+        Invocation { services: Some(services), ..Invocation::new(event, limits) }
     }
 }

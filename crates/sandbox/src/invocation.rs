@@ -37,6 +37,26 @@ pub struct Invocation {
     pub cancel: CancellationToken,
 }
 
+impl Invocation {
+    /// Of code that is granted nothing, from now on: no services, an empty `ctx`, and its lines in the outcome. Members say
+    /// so where it is otherwise.
+    #[expect(clippy::expect_used, reason = "it is JSON")]
+    pub fn new(event: Event, limits: Limits) -> Self {
+        Self {
+            event,
+            context: RawValue::from_string("{}".to_owned()).expect("JSON"),
+            surface: Surface::Full,
+            limits,
+            started: Instant::now(),
+            services: None,
+            loader: false,
+            truncate: false,
+            console: Console::Capture,
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
 /// What is asked of a program.
 #[derive(Debug)]
 pub enum Event {

@@ -26,6 +26,7 @@ mod program;
 mod sandbox;
 mod schedule;
 mod store;
+mod translate;
 pub mod worker;
 
 pub use answered::{Answered, Running};

@@ -14,11 +14,10 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::{
-    Answered, Error, Event, GuestError, Image, Invocation, Language, ModuleSource, Outcome, Program, Running,
-    SandboxConfig,
+    Answered, Error, Event, GuestError, Image, Invocation, Outcome, Program, Running, SandboxConfig,
     account::Account,
     cache::{Cache, Shelf, Spot, load_compiled},
-    compiler::{Compiler, ScriptKind, TypeScript},
+    compiler::{Compiler, ScriptKind},
     engine::{self, Ticker},
     explain::{explained, into_guest_error},
     guest::{
@@ -29,6 +28,7 @@ use crate::{
     outcome::Finished,
     schedule::Background,
     store::End,
+    translate::{translate, typescript, wasm_of},
 };
 
 /// The longest that a run waits for a slot which another run waits for, in a slot of its own.
@@ -152,7 +152,7 @@ impl Sandbox {
             }
             Err(program) => match self.find_image(spot).await {
                 Some(image) => Ok(Prepared::Image(image)),
-                None => self.inner.translate(program).await.map(Prepared::Script),
+                None => translate(&self.inner.compiler, program).await.map(Prepared::Script),
             },
         };
         match prepared {
@@ -353,7 +353,7 @@ impl Run {
             Program::Text { code, language: None } => Some(code.clone()),
             _ => None,
         };
-        let source = self.inner.translate(program).await?;
+        let source = translate(&self.inner.compiler, program).await?;
         let refused = match self.javascript(source).await {
             Err(End::Syntax(refused)) => refused,
             ended => return ended,
@@ -361,7 +361,7 @@ impl Run {
         let Some(code) = undeclared else {
             return Err(End::Guest(refused));
         };
-        match self.inner.typescript(code, true, ScriptKind::Snippet).await {
+        match typescript(&self.inner.compiler, code, true, ScriptKind::Snippet).await {
             Ok(source) => self.javascript(protocol::Program::Text(source)).await,
             // Neither language: the parser that got further has understood more of it.
             Err(End::Guest(other)) if (other.line, other.column) > (refused.line, refused.column) => {
@@ -397,7 +397,7 @@ impl Run {
             }
         };
         let Event::Execute(input) = &invocation.event else {
-            return Err(refusal(
+            return Err(End::refusal(
                 "a WebAssembly command answers no requests and has no methods to call: use POST /execute",
             ));
         };
@@ -411,7 +411,7 @@ impl Run {
     }
 
     async fn make_image(self, program: Program) -> Result<Image, End> {
-        let source = self.inner.translate(program).await?;
+        let source = translate(&self.inner.compiler, program).await?;
         self.image_of_source(Arc::new(Evaluate {
             program: source,
             surface: self.invocation.surface,
@@ -444,24 +444,6 @@ impl Run {
     }
 }
 
-/// The WebAssembly that a program is, and whether it is text; else the program again.
-fn wasm_of(program: Program) -> Result<(Vec<u8>, bool), Program> {
-    match program {
-        Program::Wasm(binary) => Ok((binary, false)),
-        Program::Text { code, language: Some(Language::Wat) } => Ok((code.into_bytes(), true)),
-        Program::Modules { main, mut modules } => match modules.remove(&main) {
-            Some(ModuleSource::Wasm(binary)) => Ok((binary, false)),
-            Some(ModuleSource::Wat(text)) => Ok((text.into_bytes(), true)),
-            Some(other) => {
-                modules.insert(main.clone(), other);
-                Err(Program::Modules { main, modules })
-            }
-            None => Err(Program::Modules { main, modules }),
-        },
-        other => Err(other),
-    }
-}
-
 impl Inner {
     /// Waits for a slot. A run that another one has called is waited for by that one, which has a slot meanwhile: it must
     /// not wait for ever for others that wait in the same way.
@@ -474,7 +456,7 @@ impl Inner {
         let wait = if callers < self.slot_count { account.wall_left().min(LONGEST_CALL_WAIT) } else { Duration::ZERO };
         match tokio::time::timeout(wait, self.admit()).await {
             Ok(admitted) => Ok(admitted?),
-            Err(_) => Err(refusal("No slot is free for a call of a worker")),
+            Err(_) => Err(End::refusal("No slot is free for a call of a worker")),
         }
     }
 
@@ -489,55 +471,6 @@ impl Inner {
         })?;
         self.slots.acquire().await.map_err(|_| Error::Panicked)
     }
-
-    /// The program as the guest takes it: everything JavaScript.
-    async fn translate(&self, program: Program) -> Result<protocol::Program, End> {
-        match program {
-            Program::Text { code, language: Some(Language::TypeScript) } => {
-                Ok(protocol::Program::Text(self.typescript(code, true, ScriptKind::Snippet).await?))
-            }
-            Program::Text { code, .. } => Ok(protocol::Program::Text(plain(code))),
-            Program::Modules { main, modules } => {
-                let mut translated = Vec::with_capacity(modules.len());
-                for (name, source) in modules {
-                    let body = self.translate_module(&name, source).await?;
-                    translated.push(protocol::Module { name, body });
-                }
-                Ok(protocol::Program::Modules { main, modules: translated })
-            }
-            Program::Wasm(_) => Err(refusal("this program is no JavaScript")),
-        }
-    }
-
-    async fn translate_module(&self, name: &str, source: ModuleSource) -> Result<protocol::ModuleBody, End> {
-        Ok(match source {
-            ModuleSource::Js(code) => protocol::ModuleBody::Js(plain(code)),
-            ModuleSource::Ts(code) => {
-                let jsx = name.ends_with('x');
-                protocol::ModuleBody::Js(self.typescript(code, jsx, ScriptKind::Module).await?)
-            }
-            ModuleSource::Cjs(code) => protocol::ModuleBody::Cjs(plain(code)),
-            ModuleSource::Text(text) => protocol::ModuleBody::Text(text),
-            ModuleSource::Json(text) => protocol::ModuleBody::Json(text),
-            ModuleSource::Data(bytes) => protocol::ModuleBody::Data(bytes),
-            ModuleSource::Wasm(_) | ModuleSource::Wat(_) => {
-                return Err(refusal(&format!("module {name:?}: WebAssembly can only be the main module")));
-            }
-        })
-    }
-
-    async fn typescript(&self, code: String, jsx: bool, kind: ScriptKind) -> Result<protocol::Source, End> {
-        let compiled = self.compiler.typescript(TypeScript { code, jsx, kind }).await.map_err(End::from)?;
-        Ok(protocol::Source { code: compiled.code, mappings: Some(compiled.mappings) })
-    }
-}
-
-fn plain(code: String) -> protocol::Source {
-    protocol::Source { code, mappings: None }
-}
-
-fn refusal(message: &str) -> End {
-    End::Guest(GuestError { name: "Error".into(), message: message.to_owned(), ..GuestError::default() })
 }
 
 /// A place in the queue; leaving it gives it back.

@@ -89,6 +89,11 @@ impl From<Error> for End {
 }
 
 impl End {
+    /// An error that the program is told, not its sandbox's.
+    pub(crate) fn refusal(message: &str) -> Self {
+        Self::Guest(GuestError { name: "Error".into(), message: message.to_owned(), ..GuestError::default() })
+    }
+
     /// What an error out of wasmtime means.
     pub(crate) fn from_wasmtime(error: wasmtime::Error, during: &'static str) -> Self {
         if let Some(ended) = error.downcast_ref::<Ended>() {

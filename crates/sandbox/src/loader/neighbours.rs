@@ -1,9 +1,6 @@
 //! Calls between workers: what one run reaches of the others, on whose behalf, and for how long.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use doer_core::{limits::Limits, outbound::HttpRequest, scoped::ScopedServices, tier::Namespace};
@@ -20,7 +17,7 @@ use super::{
     worker::{Code, Worker},
 };
 use crate::{
-    Answered, Console, Entrypoint, Error, Event, Invocation, Reply, Surface,
+    Answered, Entrypoint, Error, Event, Invocation, Reply,
     account::Account,
     links::{Outbound, Refusal, Target, Workers},
     outcome::{Cloned, Finished},
@@ -177,16 +174,11 @@ impl Neighbours {
     /// What another worker is given: what is left of this run's time, and of its budget.
     pub(super) fn invocation(&self, event: Event, limits: Limits, services: Option<ScopedServices>) -> Invocation {
         Invocation {
-            event,
             context: with_props(&self.context, "{}"),
-            surface: Surface::Full,
-            limits,
-            started: Instant::now(),
             services,
             loader: self.loader,
-            truncate: false,
-            console: Console::Capture,
             cancel: self.cancel.clone(),
+            ..Invocation::new(event, limits)
         }
     }
 

@@ -15,8 +15,8 @@ use super::{
     worker::{Source, Worker},
 };
 use crate::{
-    Answer, Answered, Console, Entrypoint, Event, Invocation, Outcome, Reply, Request, Surface, WholeReply,
-    account::Account, links::Links, outcome::Finished, sandbox::Loaded,
+    Answer, Answered, Console, Entrypoint, Event, Invocation, Outcome, Reply, Request, WholeReply, account::Account,
+    links::Links, outcome::Finished, sandbox::Loaded,
 };
 
 /// A handle on a worker. Cheap to clone; the first call does the work.
@@ -255,16 +255,5 @@ pub(super) fn with_props(context: &RawValue, props: &str) -> Box<RawValue> {
 
 /// A run of the top level alone.
 fn at_rest(limits: Limits) -> Invocation {
-    Invocation {
-        event: Event::Execute(None),
-        context: RawValue::NULL.to_owned(),
-        surface: Surface::Full,
-        limits,
-        started: std::time::Instant::now(),
-        services: None,
-        loader: false,
-        truncate: false,
-        console: Console::Discard,
-        cancel: Default::default(),
-    }
+    Invocation { console: Console::Discard, ..Invocation::new(Event::Execute(None), limits) }
 }

@@ -164,3 +164,39 @@ impl<'a> Patch<'a> {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces of a page that was another, and the page that they make of that one.
+    fn taken(was: &[u8], page: &[u8]) -> (Vec<(usize, usize)>, Vec<u8>) {
+        let mut pieces = Vec::new();
+        differences(page, |at| &was[at..at + WORD_BYTES], &mut pieces);
+        let mut made = was.to_vec();
+        Patch(&pieces).apply(&mut made);
+        (Patch(&pieces).pieces().map(|(at, piece)| (at, piece.len())).collect(), made)
+    }
+
+    #[test]
+    fn pieces_make_the_page_of_the_base_that_of_the_image_and_are_no_more_than_what_differs() {
+        let was: Vec<u8> = (0..=255).cycle().take(4096).collect();
+        for (written, wanted) in [
+            (&[][..], &[][..]),
+            (&[0], &[(0, 8)]),
+            (&[4095], &[(4088, 8)]),
+            (&[16, 24, 33], &[(16, 24)]),
+            (&[16, 32], &[(16, 8), (32, 8)]),
+        ] {
+            let mut page = was.clone();
+            written.iter().for_each(|at: &usize| page[*at] ^= 0xFF);
+            assert_eq!(taken(&was, &page), (wanted.to_vec(), page), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_the_largest_size_is_taken_in_pieces_whose_lengths_can_be_told() {
+        let (was, page) = (vec![0; 1 << 16], vec![7; 1 << 16]);
+        assert_eq!(taken(&was, &page), (vec![(0, MAX_PIECE_BYTES), (MAX_PIECE_BYTES, MAX_PIECE_BYTES)], page));
+    }
+}

@@ -331,6 +331,26 @@ mod tests {
     }
 
     #[test]
+    fn what_one_run_has_written_is_not_restored_for_ever() {
+        let [pool, ..] = pools();
+        let Some(written) = &pool.written else { return };
+        let private = |memory: &Memory| {
+            let mut pages = 0;
+            let mut count = |region: Range<usize>| {
+                pages += region.len() / rustix::param::page_size();
+                Ok(())
+            };
+            written.regions(memory.start(), 0..memory.bytes(), usize::MAX >> 1, &mut count).unwrap();
+            pages
+        };
+        let mut memory = pool.take(None).unwrap();
+        content(&mut memory).fill(9);
+        drop(memory);
+        let counts: Vec<usize> = (0..RUNS).map(|_| private(&pool.take(None).unwrap())).collect();
+        assert!(counts[0] > 0 && counts[RUNS as usize - 1] == 0, "{counts:?}");
+    }
+
+    #[test]
     fn there_are_no_more_than_there_may_be() {
         let [pool, ..] = pools();
         let memory = pool.take(None).unwrap();

@@ -4,7 +4,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use doer_core::{limits::Limits, tier::Tier};
-use doer_sandbox::{CompilerConfig, Console, Event, Invocation, Outcome, Program, Sandbox, SandboxConfig, Surface};
+use doer_sandbox::{CompilerConfig, Event, Invocation, Outcome, Program, Sandbox, SandboxConfig};
 use serde_json::{Value, value::RawValue};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
@@ -72,17 +72,11 @@ pub fn text(code: &str) -> Program {
 
 /// A run with the limits of the tenant tier.
 pub fn invocation(input: Value) -> Invocation {
+    let event = Event::Execute((!input.is_null()).then(|| RawValue::from_string(input.to_string()).unwrap()));
     Invocation {
-        event: Event::Execute((!input.is_null()).then(|| RawValue::from_string(input.to_string()).unwrap())),
         context: RawValue::from_string("{\"namespace\":\"tenant:test\"}".into()).unwrap(),
-        surface: Surface::Full,
-        limits: Limits::of(Tier::Tenant),
-        services: None,
-        started: std::time::Instant::now(),
         loader: true,
-        truncate: false,
-        console: Console::Capture,
-        cancel: Default::default(),
+        ..Invocation::new(event, Limits::of(Tier::Tenant))
     }
 }
 

@@ -5,11 +5,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use doer_core::{limits::Limits, tier::Tier};
 use doer_guest_protocol::{Program, Source, Surface};
-use serde_json::value::RawValue;
 use wasmtime::Engine;
 
 use super::*;
-use crate::{CompilerConfig, Console, Event, SandboxConfig, engine, memory::WASM_PAGE_BYTES, schedule::Metered};
+use crate::{CompilerConfig, Event, SandboxConfig, engine, memory::WASM_PAGE_BYTES, schedule::Metered};
 
 const SLOTS: usize = 4;
 const ROUNDS: usize = 300;
@@ -64,18 +63,7 @@ fn marked(ending: &str) -> Evaluate {
 fn invocation() -> Invocation {
     let limits =
         Limits { memory_bytes: 48 << 20, fuel: 300_000_000, output_bytes: 1 << 20, ..Limits::of(Tier::Tenant) };
-    Invocation {
-        event: Event::Execute(None),
-        context: RawValue::from_string("{}".into()).unwrap(),
-        surface: Surface::Full,
-        limits,
-        services: None,
-        started: std::time::Instant::now(),
-        loader: false,
-        truncate: false,
-        console: Console::Capture,
-        cancel: Default::default(),
-    }
+    Invocation::new(Event::Execute(None), limits)
 }
 
 async fn run(javascript: Arc<JavaScript>, program: Evaluate) -> Result<Finished, End> {

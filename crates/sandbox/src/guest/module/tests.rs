@@ -3,25 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use doer_core::{fault::Termination, limits::Limits, tier::Tier};
-use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Module};
 
 use super::{Command, wasi};
-use crate::{Console, Event, Invocation, Surface, account::Account, engine::codegen_config, store::End};
+use crate::{Event, Invocation, account::Account, engine::codegen_config, store::End};
 
 pub(super) fn account_with(change: impl FnOnce(&mut Invocation)) -> Arc<Account> {
-    let mut invocation = Invocation {
-        event: Event::Execute(None),
-        context: serde_json::from_str("{}").unwrap(),
-        surface: Surface::Full,
-        limits: Limits::of(Tier::Public),
-        services: None,
-        started: std::time::Instant::now(),
-        loader: false,
-        truncate: false,
-        console: Console::Capture,
-        cancel: CancellationToken::new(),
-    };
+    let mut invocation = Invocation::new(Event::Execute(None), Limits::of(Tier::Public));
     change(&mut invocation);
     Arc::new(Account::open(&mut invocation))
 }

@@ -2,11 +2,10 @@
 
 use doer_core::{limits::Limits, tier::Tier};
 use doer_guest_protocol::{Program, Source, Surface};
-use serde_json::value::RawValue;
 
 use super::{super::*, *};
 use crate::{
-    Console, Event,
+    Event,
     cache::{Changes, Place, Shelf},
     engine,
 };
@@ -48,18 +47,7 @@ async fn made(javascript: &JavaScript, code: &str) -> Image {
 }
 
 async fn answer(javascript: &JavaScript, image: &Image) -> String {
-    let mut invocation = Invocation {
-        event: Event::Execute(None),
-        context: RawValue::from_string("{}".into()).unwrap(),
-        surface: Surface::Full,
-        limits: Limits::of(Tier::Tenant),
-        services: None,
-        started: std::time::Instant::now(),
-        loader: false,
-        truncate: false,
-        console: Console::Capture,
-        cancel: Default::default(),
-    };
+    let mut invocation = Invocation::new(Event::Execute(None), Limits::of(Tier::Tenant));
     let account = Arc::new(Account::open(&mut invocation));
     let finished = javascript.run_image(image, &invocation, &account).await.unwrap();
     Answer::try_from(finished).unwrap().result.get().to_owned()
